@@ -1,0 +1,76 @@
+//! The configuration: what can be set, where each value came from, and what a change asks for.
+//!
+//! The rule: a [`Config`] in hand is complete and possible. Everything doubtful is refused while
+//! it is read, with the place it came from, so that no later code checks a setting again.
+
+mod plugin;
+mod secret;
+mod sections;
+
+pub use plugin::{Delivery, Isolation, PluginLimits, PluginPermissions, PluginTable};
+pub use secret::Secret;
+pub use sections::{
+    AuthSection, DedupSection, LimitsSection, LogFormat, LogSection, MetricsSection,
+    PluginsSection, RingSection, ServerSection, StatsSection, Storage, StreamSection, Sync,
+    TokenTable,
+};
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything a node can be told, one section for each part of it.
+///
+/// Serialising never reveals a secret: see [`Secret`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the token, keys, ring, history and audit; a relative path starts at the
+    /// working directory.
+    pub data_dir: PathBuf,
+    /// Name of this node, shown as every event's `origin`; empty for one made at the first start
+    /// and kept in the data folder.
+    pub node: String,
+    /// The HTTP listener.
+    pub server: ServerSection,
+    /// Who may write.
+    pub auth: AuthSection,
+    /// The event ring and its journal.
+    pub ring: RingSection,
+    /// Recognition of repeated events.
+    pub dedup: DedupSection,
+    /// What one request may ask for.
+    pub limits: LimitsSection,
+    /// Live streams.
+    pub stream: StreamSection,
+    /// Rolling statistics.
+    pub stats: StatsSection,
+    /// The `/metrics` page.
+    pub metrics: MetricsSection,
+    /// The program's own log.
+    pub log: LogSection,
+    /// What holds for all plugins.
+    pub plugins: PluginsSection,
+    /// One table for each plugin that is named in the file.
+    pub plugin: Vec<PluginTable>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./data"),
+            node: String::new(),
+            server: ServerSection::default(),
+            auth: AuthSection::default(),
+            ring: RingSection::default(),
+            dedup: DedupSection::default(),
+            limits: LimitsSection::default(),
+            stream: StreamSection::default(),
+            stats: StatsSection::default(),
+            metrics: MetricsSection::default(),
+            log: LogSection::default(),
+            plugins: PluginsSection::default(),
+            plugin: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The command line of `cargo xtask`, read by hand.
+//!
+//! The rule: every command stands in [`COMMANDS`] with its help, and the tidy test holds the
+//! documents to that table.
+
+/// Name and help of every command.
+pub(crate) const COMMANDS: &[(&str, &str)] =
+    &[("up", UP_HELP), ("test", TEST_HELP), ("bench", BENCH_HELP)];
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  up      build everything, start the demo with recorded data, print where to look
+  test    every check of the project, with a summary at the end
+  bench   the benches: ring, ingest or streams
+
+`cargo xtask COMMAND --help` says more.";
+
+const UP_HELP: &str = "\
+cargo xtask up [--port N] [--no-replay] [--no-ui]
+
+Builds the host and its plugins in release, starts the demo on 127.0.0.1, replays recorded
+series into it as if they happened now, and prints the addresses. Ctrl-C stops all of it.
+
+  --port N      listen there instead of 8080 (DASHBOARD_PORT does the same)
+  --no-replay   start with no events; post your own
+  --no-ui       do not build the web dashboard even where Node.js is installed";
+
+const TEST_HELP: &str = "\
+cargo xtask test [--only STEP]... [--list]
+
+Installs what is missing where it may (as root on Debian or Ubuntu) and names it where it may
+not, then runs every step and prints a table. Any failure makes the exit status 1.
+
+  --only STEP   run this step alone; may be given several times
+  --list        print the steps and leave";
+
+const BENCH_HELP: &str = "\
+cargo xtask bench ring|ingest|streams
+
+Runs one group of benches, our code beside its peers.";
+
+/// What to do, or what to print.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Parsed {
+    /// Print this and leave with success.
+    Help(&'static str),
+    /// Run this.
+    Run(Command),
+}
+
+/// A command with its options.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    /// Build and start the demo.
+    Up(UpOptions),
+    /// Run the checks.
+    Test(TestOptions),
+    /// Run one group of benches.
+    Bench(String),
+}
+
+/// Options of `up`.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct UpOptions {
+    /// `--port`; the environment and the default come later.
+    pub(crate) port: Option<u16>,
+    /// `--no-replay`
+    pub(crate) no_replay: bool,
+    /// `--no-ui`
+    pub(crate) no_ui: bool,
+}
+
+/// Options of `test`.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct TestOptions {
+    /// Names of the steps to run; all when empty.
+    pub(crate) only: Vec<String>,
+    /// Print the steps instead of running them.
+    pub(crate) list: bool,
+}
+
+/// Reads the arguments that follow `cargo xtask`.
+///
+/// # Errors
+/// A sentence for the user when the arguments are not understood.
+pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
+    let Some((command, rest)) = arguments.split_first() else {
+        return Ok(Parsed::Help(HELP));
+    };
+    if matches!(command.as_str(), "help" | "--help" | "-h") {
+        return Ok(Parsed::Help(HELP));
+    }
+    let Some((_, help)) = COMMANDS.iter().find(|(name, _)| name == command) else {
+        return Err(format!("`{command}` is not a command of xtask."));
+    };
+    if rest.iter().any(|a| a == "--help" || a == "-h") {
+        return Ok(Parsed::Help(help));
+    }
+    let mut rest = rest.iter().map(String::as_str);
+    let command = match command.as_str() {
+        "up" => Command::Up(parse_up(&mut rest)?),
+        "test" => Command::Test(parse_test(&mut rest)?),
+        _ => Command::Bench(parse_bench(&mut rest)?),
+    };
+    match rest.next() {
+        Some(extra) => Err(format!("`{extra}` is one argument too many.")),
+        None => Ok(Parsed::Run(command)),
+    }
+}
+
+fn parse_up<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<UpOptions, String> {
+    let mut options = UpOptions::default();
+    while let Some(argument) = rest.next() {
+        match split_value(argument) {
+            ("--port", inline) => {
+                let value = inline.or_else(|| rest.next()).ok_or("--port wants a number.")?;
+                options.port = Some(parse_port(value)?);
+            }
+            ("--no-replay", None) => options.no_replay = true,
+            ("--no-ui", None) => options.no_ui = true,
+            _ => return Err(format!("`up` does not know `{argument}`.")),
+        }
+    }
+    Ok(options)
+}
+
+/// Reads a TCP port that a client can connect to.
+///
+/// # Errors
+/// A sentence when it is not a number from 1 to 65535.
+pub(crate) fn parse_port(value: &str) -> Result<u16, String> {
+    match value.parse() {
+        Ok(port) if port > 0 => Ok(port),
+        _ => Err(format!("`{value}` is not a port: a number from 1 to 65535 is.")),
+    }
+}
+
+fn parse_test<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<TestOptions, String> {
+    let mut options = TestOptions::default();
+    while let Some(argument) = rest.next() {
+        match split_value(argument) {
+            ("--only", inline) => {
+                let value = inline.or_else(|| rest.next()).ok_or("--only wants a step.")?;
+                options.only.extend(value.split(',').map(str::to_owned));
+            }
+            ("--list", None) => options.list = true,
+            _ => return Err(format!("`test` does not know `{argument}`.")),
+        }
+    }
+    Ok(options)
+}
+
+fn parse_bench<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<String, String> {
+    match rest.next() {
+        Some(name) if crate::bench::GROUPS.contains(&name) => Ok(name.to_owned()),
+        Some(name) => Err(format!("`{name}` is not a group of benches.")),
+        None => Err("`bench` wants a group: ring, ingest or streams.".to_owned()),
+    }
+}
+
+fn split_value(argument: &str) -> (&str, Option<&str>) {
+    match argument.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (argument, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Parsed, String> {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_and_help_print_the_help() {
+        assert_eq!(parsed(""), Ok(Parsed::Help(HELP)));
+        assert_eq!(parsed("--help"), Ok(Parsed::Help(HELP)));
+        assert_eq!(parsed("up -h"), Ok(Parsed::Help(UP_HELP)));
+    }
+
+    #[test]
+    fn help_names_every_command() {
+        for (name, help) in COMMANDS {
+            assert!(HELP.contains(&format!("\n  {name} ")), "{name} is missing from the help");
+            assert!(help.starts_with(&format!("cargo xtask {name}")), "{name}: wrong help");
+        }
+    }
+
+    #[test]
+    fn up_takes_its_options_in_both_spellings() {
+        let wanted = UpOptions { port: Some(8090), no_replay: true, no_ui: false };
+        for line in ["up --port 8090 --no-replay", "up --no-replay --port=8090"] {
+            assert_eq!(parsed(line), Ok(Parsed::Run(Command::Up(wanted_copy(&wanted)))));
+        }
+        fn wanted_copy(o: &UpOptions) -> UpOptions {
+            UpOptions { port: o.port, no_replay: o.no_replay, no_ui: o.no_ui }
+        }
+    }
+
+    #[test]
+    fn test_collects_steps() {
+        let Ok(Parsed::Run(Command::Test(options))) = parsed("test --only fmt --only=clippy,unit")
+        else {
+            panic!("not a test command")
+        };
+        assert_eq!(options.only, ["fmt", "clippy", "unit"]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, word) in [
+            ("fly", "fly"),
+            ("up --port 0", "`0`"),
+            ("up --port", "--port"),
+            ("up --prot 1", "--prot"),
+            ("bench", "ring"),
+            ("bench fractals", "fractals"),
+            ("bench ring twice", "twice"),
+        ] {
+            let message = parsed(line).expect_err(line);
+            assert!(message.contains(word), "{line}: {message}");
+        }
+    }
+}

@@ -47,7 +47,7 @@ pub struct Factory {
     pub descriptor: *const Descriptor,
     /// `[control]` Makes an instance. `config` is the `[plugin.config]` table as a JSON object; a plugin that
     /// refuses it calls [`Host::set_error`] with the field and the remedy and answers null. `host` stays
-    /// valid until `destroy` returns.
+    /// valid until `destroy` returns, or until this call returns null.
     pub create: Option<unsafe extern "C" fn(host: *const Host, config: Str) -> *const Plugin>,
 }
 
@@ -93,13 +93,14 @@ pub struct Plugin {
     /// batch: a failure or a crash before the return discards all of them and the batch comes again.
     pub process: Option<unsafe extern "C" fn(plugin: *const Plugin, batch: *const Batch) -> Status>,
     /// `[worker]` Time passes: about every `tick_interval_ms`, with or without events. Its effects are one
-    /// transaction too. `now_ns` is Unix time in nanoseconds.
+    /// transaction too. `now_ns` is Unix time in nanoseconds. May be null when that interval is 0.
     pub tick: Option<unsafe extern "C" fn(plugin: *const Plugin, now_ns: i64) -> Status>,
-    /// `[worker]` Last call on the worker; `destroy` follows.
+    /// `[worker]` Last call on the worker; `destroy` follows. May be null.
     pub stop: Option<unsafe extern "C" fn(plugin: *const Plugin)>,
     /// `[control]` Frees the instance, `plugin` itself included.
     pub destroy: Option<unsafe extern "C" fn(plugin: *const Plugin)>,
-    /// `[control]` The plugin's side of an extension, or null. The answer stays valid until `destroy`.
+    /// `[control]` The plugin's side of an extension, or null. The answer stays valid until `destroy`. May be null
+    /// itself.
     pub get_extension:
         Option<unsafe extern "C" fn(plugin: *const Plugin, id: *const c_char) -> *const c_void>,
 }

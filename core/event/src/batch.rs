@@ -1,0 +1,216 @@
+//! Many events in one body: good ones are kept in one arena, bad ones are listed, in the order they came.
+//!
+//! Items are numbered from 0, good and bad alike; the blank lines of NDJSON are no items. What cannot be divided
+//! into items (an array that is not JSON, or a body beyond the limits) is refused as a whole and leaves nothing.
+
+use std::slice;
+
+use crate::{
+    BatchError, Event, EventError, FieldError, Limits, Receipt,
+    arena::{Arena, Record},
+    json::Cursor,
+    parser::{Item, Scratch, admit, not_an_object},
+    posted::Posted,
+};
+
+/// Reads many events into buffers that it keeps.
+///
+/// Its memory is bounded by the batch limits: at most `batch_events` times `event_bytes` for the texts, and a
+/// little over the body for names; [`Batch::trim`] gives it back.
+#[derive(Debug, Default)]
+pub struct Batch {
+    scratch: Scratch,
+    arena: Arena,
+    rejected: Vec<(usize, Vec<FieldError>)>,
+}
+
+impl Batch {
+    /// Reads one event a line (`application/x-ndjson`); lines end in LF or CRLF. A line that is not JSON is one
+    /// rejected item.
+    pub fn parse_ndjson(
+        &mut self,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<(), BatchError> {
+        self.begin(body, receipt, limits)?;
+        let blank = |line: &&[u8]| line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'));
+        let lines = body.split(|&b| b == b'\n').filter(|line| !blank(line));
+        for (index, line) in lines.enumerate() {
+            self.room_for(index, limits)?;
+            let posted = self.line(line, receipt);
+            self.item(index, posted, receipt, limits);
+        }
+        Ok(())
+    }
+
+    /// Reads a JSON array of events.
+    pub fn parse_array(
+        &mut self,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<(), BatchError> {
+        self.array(Item::Event, body, receipt, limits)
+    }
+
+    /// Reads a JSON array of CloudEvents 1.0 (`application/cloudevents-batch+json`).
+    pub fn parse_cloudevents_batch(
+        &mut self,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<(), BatchError> {
+        self.array(Item::Cloud, body, receipt, limits)
+    }
+
+    /// The good events with their indices, in order.
+    pub fn events(&self) -> Events<'_> {
+        Events { arena: &self.arena, records: self.arena.records.iter() }
+    }
+
+    /// The bad items with their indices and everything wrong with each, in order.
+    pub fn rejected(&self) -> &[(usize, Vec<FieldError>)] {
+        &self.rejected
+    }
+
+    /// Gives back memory beyond `keep_bytes` for each buffer, and forgets the events.
+    pub fn trim(&mut self, keep_bytes: usize) {
+        self.clear();
+        self.arena.trim(keep_bytes);
+        self.scratch.trim(keep_bytes);
+        self.rejected.shrink_to(0);
+    }
+
+    fn array(
+        &mut self,
+        item: Item,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<(), BatchError> {
+        self.begin(body, receipt, limits)?;
+        let read = self.items(item, body, receipt, limits);
+        if read.is_err() {
+            self.clear();
+        }
+        read
+    }
+
+    fn items(
+        &mut self,
+        item: Item,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<(), BatchError> {
+        let mut cursor = Cursor::over(body)?;
+        if !cursor.eat(b'[') {
+            return Err(cursor.expected("expected an array").into());
+        }
+        let mut more = !cursor.eat(b']');
+        for index in 0.. {
+            if !more {
+                break;
+            }
+            self.room_for(index, limits)?;
+            let nest = &mut self.scratch.nest;
+            let posted = if cursor.peek() == Some(b'{') {
+                Ok(item.read(&mut cursor, nest, receipt.received_ns)?)
+            } else {
+                let (value, _) = cursor.value(nest)?;
+                let message = format!("must be a JSON object, got {}", value.type_name());
+                Err(EventError::Malformed { message })
+            };
+            self.item(index, posted, receipt, limits);
+            more = cursor.eat(b',');
+            if !more && !cursor.eat(b']') {
+                return Err(cursor.expected("expected `,` or `]`").into());
+            }
+        }
+        Ok(cursor.end()?)
+    }
+
+    fn line<'b>(
+        &mut self,
+        line: &'b [u8],
+        receipt: &Receipt<'_>,
+    ) -> Result<Posted<'b>, EventError> {
+        let nest = &mut self.scratch.nest;
+        let mut cursor = Cursor::over(line)?;
+        if cursor.peek() != Some(b'{') {
+            return Err(not_an_object(&mut cursor, nest));
+        }
+        let posted = Item::Event.read(&mut cursor, nest, receipt.received_ns)?;
+        cursor.end()?;
+        Ok(posted)
+    }
+
+    /// Keeps one item, good or bad.
+    fn item<'b>(
+        &mut self,
+        index: usize,
+        posted: Result<Posted<'b>, EventError>,
+        receipt: &Receipt<'b>,
+        limits: &Limits,
+    ) {
+        let Self { scratch, arena, rejected } = self;
+        let kept =
+            posted.and_then(|posted| admit(arena, scratch, index, posted, 0, receipt, limits));
+        if let Err(error) = kept {
+            rejected.push((index, error.into_field_errors()));
+        }
+    }
+
+    fn begin(
+        &mut self,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<(), BatchError> {
+        self.clear();
+        self.arena.begin(receipt);
+        let (bytes, limit) = (body.len(), limits.batch_bytes);
+        if bytes > limit { Err(BatchError::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    fn room_for(&mut self, index: usize, limits: &Limits) -> Result<(), BatchError> {
+        let limit = limits.batch_events;
+        if index < limit {
+            return Ok(());
+        }
+        self.clear();
+        Err(BatchError::TooManyEvents { limit })
+    }
+
+    fn clear(&mut self) {
+        self.arena.clear();
+        self.rejected.clear();
+    }
+}
+
+/// The good events of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct Events<'a> {
+    arena: &'a Arena,
+    records: slice::Iter<'a, Record>,
+}
+
+impl<'a> Iterator for Events<'a> {
+    /// The index of the item in the body, and its event.
+    type Item = (usize, Event<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.records.next()?;
+        Some((record.index, self.arena.event(record)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.records.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Events<'_> {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! The canonical JSON of an event: fixed members in a fixed order, no white space, the sequence last.
+//!
+//! Members: `event_id`, `timestamp` (UTC), `kind`, `subject` if any, `source`, `value`; of a beauty event
+//! `beauty_score` and those given of `chaos_fingerprint`, `dance_sequence`, `wisdom`; `data` unless empty, with its
+//! keys, strings and numbers as posted; `received_at`, `origin`, `seq`. Numbers that are columns too are written as
+//! the shortest text that reads back to the same 64-bit float.
+
+use shimmer_abi::flags;
+
+use crate::{
+    EventError, Limits,
+    arena::{Arena, Record},
+    check::Checked,
+    json::{Cursor, Nest, Object, escape_into},
+    rfc3339,
+};
+
+/// What follows the sequence in the canonical JSON.
+pub const TAIL: &[u8] = b"}";
+
+/// Digits of the largest sequence.
+const SEQ_DIGITS: usize = 20;
+
+/// Appends an event to the arena, or leaves the arena as it was if the event's JSON is too large.
+pub(crate) fn append(
+    arena: &mut Arena,
+    index: usize,
+    event: &Checked<'_>,
+    flags: u32,
+    limits: &Limits,
+    nest: &mut Nest,
+) -> Result<(), EventError> {
+    let start = arena.heads.len();
+    let (id_span, data) = write_head(arena, event, nest);
+    let bytes = arena.heads.len() - start + SEQ_DIGITS + TAIL.len();
+    if bytes > limits.event_bytes {
+        arena.heads.truncate(start);
+        let what = "the event's canonical JSON";
+        return Err(EventError::TooLarge { what, bytes, limit: limits.event_bytes });
+    }
+    let names_start = arena.names.len();
+    let name_ends = [event.id, event.kind, event.subject, event.source].map(|name| {
+        arena.names.push_str(name);
+        arena.names.len()
+    });
+    arena.records.push(Record {
+        index,
+        time_ns: event.time_ns,
+        value: event.value,
+        flags: flags | if event.beauty.is_some() { flags::BEAUTY } else { 0 },
+        names_start,
+        name_ends,
+        head: start..arena.heads.len(),
+        data,
+        id_span,
+    });
+    Ok(())
+}
+
+/// Writes everything up to the sequence; the spans of the id and of the data, from the start of the head.
+fn write_head(
+    arena: &mut Arena,
+    event: &Checked<'_>,
+    nest: &mut Nest,
+) -> (std::ops::Range<u32>, std::ops::Range<u32>) {
+    let out = &mut arena.heads;
+    let start = out.len();
+    // Heads are far below 4 GiB: the body limits bound every text and `event_bytes` what is kept.
+    let at = |out: &Vec<u8>| (out.len() - start) as u32;
+    out.extend_from_slice(br#"{"event_id":""#);
+    let id_start = at(out);
+    escape_into(out, event.id);
+    let id_span = id_start..at(out);
+    out.extend_from_slice(br#"","timestamp":""#);
+    rfc3339::write(out, event.time_ns);
+    out.extend_from_slice(br#"","kind":""#);
+    out.extend_from_slice(event.kind.as_bytes());
+    out.push(b'"');
+    if !event.subject.is_empty() {
+        string_member(out, br#","subject":"#, event.subject);
+    }
+    string_member(out, br#","source":"#, event.source);
+    out.extend_from_slice(br#","value":"#);
+    let mut float = zmij::Buffer::new();
+    let value = float.format_finite(event.value).as_bytes();
+    out.extend_from_slice(value);
+    if let Some(texts) = &event.beauty {
+        out.extend_from_slice(br#","beauty_score":"#);
+        out.extend_from_slice(value);
+        let members: [(&[u8], _); 3] = [
+            (br#","chaos_fingerprint":"#, texts.fingerprint),
+            (br#","dance_sequence":"#, texts.dance),
+            (br#","wisdom":"#, texts.wisdom),
+        ];
+        for (name, text) in members {
+            if let Some(text) = text {
+                string_member(out, name, text);
+            }
+        }
+    }
+    let mut data = 0..0;
+    if let Some(object) = &event.data {
+        let before = out.len();
+        out.extend_from_slice(br#","data":"#);
+        let data_start = at(out);
+        compact(out, object, nest);
+        data = data_start..at(out);
+        if data.len() == 2 {
+            out.truncate(before);
+            data = 0..0;
+        }
+    }
+    out.extend_from_slice(br#","received_at":""#);
+    rfc3339::write(out, arena.received_ns);
+    out.push(b'"');
+    string_member(out, br#","origin":"#, &arena.origin);
+    out.extend_from_slice(br#","seq":"#);
+    (id_span, data)
+}
+
+fn string_member(out: &mut Vec<u8>, name: &[u8], text: &str) {
+    out.extend_from_slice(name);
+    out.push(b'"');
+    escape_into(out, text);
+    out.push(b'"');
+}
+
+/// Appends an object without the white space between its tokens.
+fn compact(out: &mut Vec<u8>, object: &Object<'_>, nest: &mut Nest) {
+    let Some(without) = object.without else {
+        return compact_value(out, object.text, object.traits.spaced);
+    };
+    out.push(b'{');
+    let mut comma = false;
+    let read = Cursor::new(object.text).members(nest, |member| {
+        if member.key.decode().is_some_and(|key| key == without) {
+            return;
+        }
+        if comma {
+            out.push(b',');
+        }
+        comma = true;
+        compact_value(out, member.text, object.traits.spaced);
+    });
+    debug_assert!(read.is_ok(), "an object that was read once reads again");
+    out.push(b'}');
+}
+
+/// Appends valid JSON, dropping white space outside strings if there may be some.
+fn compact_value(out: &mut Vec<u8>, text: &str, spaced: bool) {
+    let bytes = text.as_bytes();
+    if !spaced {
+        return out.extend_from_slice(bytes);
+    }
+    let (mut at, mut from, mut quoted) = (0, 0, false);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' => at += 1,
+            b' ' | b'\n' | b'\r' | b'\t' if !quoted => {
+                out.extend_from_slice(&bytes[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+#[cfg(test)]
+mod tests;

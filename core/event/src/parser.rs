@@ -1,0 +1,183 @@
+//! One posted body, one event: the single entry through which every event passes, whatever form it came in.
+//!
+//! The parser owns its buffers. Once they are as large as the largest event so far, a good event allocates nothing;
+//! errors allocate their messages.
+
+use crate::{
+    Event, EventError, Limits, Receipt,
+    arena::Arena,
+    check::check,
+    cloud::{self, Envelope},
+    encode,
+    headers::CloudHeaders,
+    json::{Cursor, Nest, Syntax, Value},
+    posted::{EVENT_NAMES, Posted},
+};
+
+/// Reads single events into buffers that it keeps.
+///
+/// Its memory is bounded by the largest body it was given; [`Parser::trim`] gives it back.
+#[derive(Debug, Default)]
+pub struct Parser {
+    pub(crate) scratch: Scratch,
+    pub(crate) arena: Arena,
+}
+
+/// Working memory for one event at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) nest: Nest,
+    pub(crate) decoded: String,
+    pub(crate) composed: Vec<u8>,
+}
+
+/// What an object in a body is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Item {
+    /// An event in the beauty or the general form.
+    Event,
+    /// A CloudEvent in structured mode.
+    Cloud,
+}
+
+impl Item {
+    /// Reads one; the cursor stands at its brace.
+    pub(crate) fn read<'b>(
+        self,
+        cursor: &mut Cursor<'b>,
+        nest: &mut Nest,
+        received_ns: i64,
+    ) -> Result<Posted<'b>, Syntax> {
+        match self {
+            Self::Event => Posted::read(cursor, nest, &EVENT_NAMES),
+            Self::Cloud => Ok(Envelope::read(cursor, nest)?.into_posted(nest, received_ns)),
+        }
+    }
+}
+
+impl Parser {
+    /// Reads one event in the beauty or the general form.
+    pub fn parse(
+        &mut self,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<Event<'_>, EventError> {
+        self.object(Item::Event, body, receipt, limits)
+    }
+
+    /// Reads one CloudEvent 1.0 in structured mode (`application/cloudevents+json`).
+    pub fn parse_cloudevent(
+        &mut self,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<Event<'_>, EventError> {
+        self.object(Item::Cloud, body, receipt, limits)
+    }
+
+    /// Reads one CloudEvent 1.0 in binary mode: attributes in the headers, the body is its data.
+    pub fn parse_cloudevent_binary(
+        &mut self,
+        headers: &CloudHeaders<'_>,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<Event<'_>, EventError> {
+        check_body(body, limits)?;
+        let nest = &mut self.scratch.nest;
+        let data = if body.is_empty() || !headers.is_json() {
+            Value::Absent
+        } else {
+            let mut cursor = Cursor::over(body)?;
+            let (value, _) = cursor.value(nest)?;
+            cursor.end()?;
+            value
+        };
+        let posted =
+            cloud::Envelope::from_headers(headers, data).into_posted(nest, receipt.received_ns);
+        self.finish(posted, 0, receipt, limits)
+    }
+
+    /// Gives back memory beyond `keep_bytes` for each buffer.
+    pub fn trim(&mut self, keep_bytes: usize) {
+        self.arena.trim(keep_bytes);
+        self.scratch.trim(keep_bytes);
+    }
+
+    /// Checks what was posted and makes it the parser's event. A function of the fields, so that the scratch
+    /// memory may be lent to `posted`.
+    fn finish(
+        &mut self,
+        posted: Posted<'_>,
+        flags: u32,
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<Event<'_>, EventError> {
+        let Self { scratch, arena } = self;
+        arena.begin(receipt);
+        admit(arena, scratch, 0, posted, flags, receipt, limits)?;
+        Ok(arena.event(&arena.records[0]))
+    }
+
+    fn object(
+        &mut self,
+        item: Item,
+        body: &[u8],
+        receipt: &Receipt<'_>,
+        limits: &Limits,
+    ) -> Result<Event<'_>, EventError> {
+        check_body(body, limits)?;
+        let mut cursor = Cursor::over(body)?;
+        let nest = &mut self.scratch.nest;
+        if cursor.peek() != Some(b'{') {
+            return Err(not_an_object(&mut cursor, nest));
+        }
+        let posted = item.read(&mut cursor, nest, receipt.received_ns)?;
+        cursor.end()?;
+        self.finish(posted, 0, receipt, limits)
+    }
+}
+
+impl Scratch {
+    pub(crate) fn trim(&mut self, keep_bytes: usize) {
+        self.nest = Nest::default();
+        self.decoded = String::new();
+        self.composed.clear();
+        self.composed.shrink_to(keep_bytes);
+    }
+}
+
+/// Checks one posted event and appends it to the arena.
+pub(crate) fn admit<'b>(
+    arena: &mut Arena,
+    scratch: &mut Scratch,
+    index: usize,
+    posted: Posted<'b>,
+    flags: u32,
+    receipt: &Receipt<'b>,
+    limits: &Limits,
+) -> Result<(), EventError> {
+    let Scratch { nest, decoded, .. } = scratch;
+    let checked = check(posted.decode(decoded), receipt)?;
+    encode::append(arena, index, &checked, flags, limits, nest)
+}
+
+fn check_body(body: &[u8], limits: &Limits) -> Result<(), EventError> {
+    let (bytes, limit) = (body.len(), limits.event_body_bytes);
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(EventError::TooLarge { what: "the body", bytes, limit })
+}
+
+/// The error for a body that starts otherwise than an object: not JSON, or JSON of another type.
+pub(crate) fn not_an_object(cursor: &mut Cursor<'_>, nest: &mut Nest) -> EventError {
+    let read = cursor.value(nest).and_then(|(value, _)| cursor.end().map(|()| value));
+    match read {
+        Ok(value) => EventError::Malformed {
+            message: format!("must be a JSON object, got {}", value.type_name()),
+        },
+        Err(syntax) => syntax.into(),
+    }
+}

@@ -3,21 +3,49 @@
 //! The rule: a [`Config`] in hand is complete and possible. Everything doubtful is refused while
 //! it is read, with the place it came from, so that no later code checks a setting again.
 
+mod check;
+mod load;
+mod nearest;
+mod origin;
 mod plugin;
+mod plugin_env;
+mod problem;
+mod read;
+mod reload;
 mod secret;
 mod sections;
+mod settings;
+mod show;
+mod template;
+mod tokens;
+mod value;
 
+#[cfg(test)]
+mod tests;
+
+pub use load::{Flag, Loaded, SEARCH, Sources};
+pub use origin::{Origin, Origins};
 pub use plugin::{Delivery, Isolation, PluginLimits, PluginPermissions, PluginTable};
+pub use problem::{Place, Problem, Problems, SourceText, Style};
+pub use reload::ReloadPlan;
 pub use secret::Secret;
 pub use sections::{
     AuthSection, DedupSection, LimitsSection, LogFormat, LogSection, MetricsSection,
-    PluginsSection, RingSection, ServerSection, StatsSection, Storage, StreamSection, Sync,
+    PluginsSection, RingSection, ServerSection, StatsSection, Storage, StreamSection, SyncMode,
     TokenTable,
 };
+
+pub use settings::{Applies, Form, Kind, SETTINGS, Setting};
+pub use show::Row;
+pub use template::default_file;
+pub use tokens::{NamedToken, read_token};
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+/// Bundled plugins that this build ships.
+pub const SHIPPED: &[&str] = &[];
 
 /// Everything a node can be told, one section for each part of it.
 ///

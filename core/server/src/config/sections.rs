@@ -101,7 +101,7 @@ pub struct RingSection {
     /// Whether events survive the process.
     pub storage: Storage,
     /// What a loss of power may cost.
-    pub sync: Sync,
+    pub sync: SyncMode,
 }
 
 impl Default for RingSection {
@@ -113,7 +113,7 @@ impl Default for RingSection {
             event_bytes: 4096,
             names: 131_072,
             storage: Storage::File,
-            sync: Sync::Second,
+            sync: SyncMode::Second,
         }
     }
 }
@@ -131,7 +131,7 @@ pub enum Storage {
 /// When the journal is forced to the disk. The end of the process costs nothing in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sync {
+pub enum SyncMode {
     /// When the kernel likes: a loss of power may cost half a minute.
     Never,
     /// Once a second.

@@ -1,0 +1,324 @@
+//! The name table: short strings interned once, shared read-only with plugins.
+//!
+//! Rule: an id means the same string for as long as any kept event may carry it. Only the writer
+//! changes the table; a reader checks the id again after copying.
+
+#![allow(unsafe_code, reason = "the name slots are raw shared memory")]
+
+use crate::layout::{Geometry, NAME_BYTES, NameSlot};
+use crate::mapping::Mapping;
+use crate::sync::{AtomicU64, Ordering, fence};
+use siphasher::sip::SipHasher13;
+
+/// `id_len` of a slot whose bytes are changing.
+const CHANGING: u64 = u64::MAX;
+/// Id of the empty string.
+pub(crate) const EMPTY: u32 = 0;
+
+/// The shared slots, for reading by anyone who maps the segment.
+#[derive(Clone, Debug)]
+pub(crate) struct NameTable {
+    slots: *const NameSlot,
+    count: u64,
+}
+
+// SAFETY: the pointer leads into a mapping that outlives the table; all accesses are atomic.
+unsafe impl Send for NameTable {}
+// SAFETY: as above.
+unsafe impl Sync for NameTable {}
+
+impl NameTable {
+    pub(crate) fn new(mapping: &Mapping, geometry: &Geometry) -> Self {
+        Self {
+            slots: mapping.at::<NameSlot>(geometry.names_offset).as_ptr().cast_const(),
+            count: geometry.names,
+        }
+    }
+
+    fn slot(&self, slot: u64) -> &NameSlot {
+        debug_assert!(slot < self.count);
+        // SAFETY: slots are below the count, which the geometry laid out in the mapping.
+        unsafe { &*self.slots.add(slot as usize) }
+    }
+
+    /// Start of the slots and their number, for plugins.
+    pub(crate) fn raw(&self) -> (*const u8, u64) {
+        (self.slots.cast(), self.count)
+    }
+
+    /// Appends the string of `id` to `out`; `false`, and nothing appended, if the id is not (or no
+    /// longer) in the table.
+    pub(crate) fn read(&self, id: u32, out: &mut Vec<u8>) -> bool {
+        if id == EMPTY {
+            return true;
+        }
+        let slot = self.slot(u64::from(id) % self.count);
+        // Acquire: pairs with the Release store that ends `write`.
+        let id_len = slot.id_len.load(Ordering::Acquire);
+        let len = (id_len >> 32) as usize;
+        if id_len as u32 != id || len > NAME_BYTES {
+            return false;
+        }
+        let start = out.len();
+        out.reserve(NAME_BYTES);
+        for word in &slot.words[..len.div_ceil(8)] {
+            out.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        // Acquire: pairs with the Release fence in `write`; bytes of a later name imply that the
+        // load below sees the slot changing or changed.
+        fence(Ordering::Acquire);
+        if slot.id_len.load(Ordering::Relaxed) != id_len {
+            out.truncate(start);
+            return false;
+        }
+        out.truncate(start + len);
+        true
+    }
+
+    /// [writer] The bytes of a slot, which only the writer changes.
+    fn bytes(&self, slot: u64) -> &[u8] {
+        let place = self.slot(slot);
+        let len = ((place.id_len.load(Ordering::Relaxed) >> 32) as usize).min(NAME_BYTES);
+        // SAFETY: the words are initialised memory of NAME_BYTES bytes, and the only thread that
+        // ever stores into them is the caller, who holds the writer role during the borrow.
+        unsafe { std::slice::from_raw_parts(place.words.as_ptr().cast::<u8>(), len) }
+    }
+
+    fn write(&self, slot: u64, id: u32, name: &str) {
+        let place = self.slot(slot);
+        place.id_len.store(CHANGING, Ordering::Relaxed);
+        // Release: pairs with the Acquire fence in `read`.
+        fence(Ordering::Release);
+        for (word, chunk) in place.words.iter().zip(name.as_bytes().chunks(8)) {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+        // Release: pairs with the first Acquire load in `read`.
+        place.id_len.store((name.len() as u64) << 32 | u64::from(id), Ordering::Release);
+    }
+}
+
+/// The way from string to id, readable by any thread of the host.
+///
+/// Open addressing over `hash << 32 | slot + 1`; the version is odd while entries move.
+#[derive(Debug)]
+pub(crate) struct NameIndex {
+    table: NameTable,
+    entries: Box<[AtomicU64]>,
+    version: AtomicU64,
+    key: (u64, u64),
+}
+
+impl NameIndex {
+    pub(crate) fn new(table: NameTable, key: (u64, u64)) -> Self {
+        let len = (table.count * 2).next_power_of_two() as usize;
+        let entries = (0..len).map(|_| AtomicU64::new(0)).collect();
+        Self { table, entries, version: AtomicU64::new(0), key }
+    }
+
+    /// Changes whenever a name is added or removed: what a filter looked up is then stale.
+    pub(crate) fn version(&self) -> u64 {
+        // Acquire: pairs with the Release in `end_change`.
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The id of `name` if it is in the table.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        if name.is_empty() {
+            return Some(EMPTY);
+        }
+        let hash = self.hash(name);
+        let mut copy = Vec::new();
+        loop {
+            let version = self.version();
+            if version.is_multiple_of(2) {
+                let found = self.probe(hash, |slot| {
+                    let id = self.table.slot(slot).id_len.load(Ordering::Acquire) as u32;
+                    copy.clear();
+                    self.table.read(id, &mut copy) && copy == name.as_bytes()
+                });
+                // Acquire: pairs with the Release fence in `begin_change`.
+                fence(Ordering::Acquire);
+                if self.version.load(Ordering::Relaxed) == version {
+                    return found
+                        .ok()
+                        .map(|slot| self.table.slot(slot).id_len.load(Ordering::Relaxed) as u32);
+                }
+            }
+            crate::sync::spin();
+        }
+    }
+
+    fn hash(&self, name: &str) -> u32 {
+        SipHasher13::new_with_keys(self.key.0, self.key.1).hash(name.as_bytes()) as u32
+    }
+
+    fn home(&self, hash: u32) -> usize {
+        hash as usize & (self.entries.len() - 1)
+    }
+
+    /// `Ok(slot)` of the entry with this hash for which `same` holds, else `Err(free place)`.
+    fn probe(&self, hash: u32, mut same: impl FnMut(u64) -> bool) -> Result<u64, usize> {
+        let mut at = self.home(hash);
+        // At most half of the entries are taken, so that a free one is met; the bound holds for
+        // readers that see entries in motion.
+        for _ in 0..self.entries.len() {
+            let entry = self.entries[at].load(Ordering::Relaxed);
+            if entry == 0 {
+                return Err(at);
+            }
+            let slot = (entry & 0xffff_ffff) - 1;
+            if (entry >> 32) as u32 == hash && same(slot) {
+                return Ok(slot);
+            }
+            at = (at + 1) & (self.entries.len() - 1);
+        }
+        Err(at)
+    }
+
+    fn begin_change(&self) {
+        let version = self.version.load(Ordering::Relaxed);
+        self.version.store(version + 1, Ordering::Relaxed);
+        // Release: pairs with the Acquire fence in `find`.
+        fence(Ordering::Release);
+    }
+
+    fn end_change(&self) {
+        let version = self.version.load(Ordering::Relaxed);
+        // Release: pairs with the Acquire in `version`.
+        self.version.store(version + 1, Ordering::Release);
+    }
+
+    fn insert(&self, hash: u32, slot: u64) {
+        let place = self.probe(hash, |_| false).unwrap_or_else(|at| at as u64) as usize;
+        self.entries[place].store(u64::from(hash) << 32 | (slot + 1), Ordering::Relaxed);
+    }
+
+    /// Removes the entry of `slot` and closes the hole behind it (Knuth 6.4, algorithm R).
+    fn remove(&self, hash: u32, slot: u64) {
+        let mask = self.entries.len() - 1;
+        let wanted = u64::from(hash) << 32 | (slot + 1);
+        let mut hole = self.home(hash);
+        while self.entries[hole].load(Ordering::Relaxed) != wanted {
+            if self.entries[hole].load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            hole = (hole + 1) & mask;
+        }
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let entry = self.entries[at].load(Ordering::Relaxed);
+            if entry == 0 {
+                break;
+            }
+            let home = self.home((entry >> 32) as u32);
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.entries[hole].store(entry, Ordering::Relaxed);
+                hole = at;
+            }
+        }
+        self.entries[hole].store(0, Ordering::Relaxed);
+    }
+}
+
+/// [writer] Interns names and evicts those that no kept event carries.
+#[derive(Debug)]
+pub(crate) struct Interner {
+    index: std::sync::Arc<NameIndex>,
+    last_used: Box<[u64]>,
+    /// Where the search for a dead name goes on.
+    hand: u64,
+    /// No name dies before the oldest kept sequence passes this: found by a whole futile search.
+    all_live_until: u64,
+    /// Last id per column, since neighbours mostly repeat.
+    memo: [u32; 4],
+}
+
+impl Interner {
+    pub(crate) fn new(index: std::sync::Arc<NameIndex>) -> Self {
+        let count = index.table.count as usize;
+        Self { index, last_used: vec![0; count].into(), hand: 1, all_live_until: 0, memo: [0; 4] }
+    }
+
+    /// The id of `name` as used by event `seq` in `column`; `None` when every name is in use by an
+    /// event not older than `oldest`.
+    ///
+    /// The name has at most [`NAME_BYTES`] bytes.
+    pub(crate) fn intern(
+        &mut self,
+        column: usize,
+        name: &str,
+        seq: u64,
+        oldest: u64,
+    ) -> Option<u32> {
+        if name.is_empty() {
+            return Some(EMPTY);
+        }
+        let table = &self.index.table;
+        let memo = self.memo[column];
+        let memo_slot = u64::from(memo) % table.count;
+        if memo != EMPTY
+            && table.slot(memo_slot).id_len.load(Ordering::Relaxed) as u32 == memo
+            && table.bytes(memo_slot) == name.as_bytes()
+        {
+            self.last_used[memo_slot as usize] = seq;
+            return Some(memo);
+        }
+        let hash = self.index.hash(name);
+        let found = self.index.probe(hash, |slot| table.bytes(slot) == name.as_bytes());
+        let slot = match found {
+            Ok(slot) => slot,
+            Err(_) => self.add(hash, name, oldest)?,
+        };
+        self.last_used[slot as usize] = seq;
+        let id = self.index.table.slot(slot).id_len.load(Ordering::Relaxed) as u32;
+        self.memo[column] = id;
+        Some(id)
+    }
+
+    fn add(&mut self, hash: u32, name: &str, oldest: u64) -> Option<u64> {
+        let slot = self.dead_slot(oldest)?;
+        let index = &self.index;
+        let table = &index.table;
+        let old = table.slot(slot).id_len.load(Ordering::Relaxed) as u32;
+        index.begin_change();
+        if old != EMPTY {
+            let old_name = std::str::from_utf8(table.bytes(slot)).unwrap_or_default();
+            index.remove(index.hash(old_name), slot);
+        }
+        // Ids of a slot grow by the table's size, so that an id comes back only after all ids of
+        // 32 bits have passed through its slot.
+        let next = if old == EMPTY { None } else { old.checked_add(table.count as u32) };
+        table.write(slot, next.unwrap_or(slot as u32), name);
+        index.insert(hash, slot);
+        index.end_change();
+        Some(slot)
+    }
+
+    /// A slot that is empty or whose name no kept event carries. Slot 0 stays empty, as id 0 is.
+    fn dead_slot(&mut self, oldest: u64) -> Option<u64> {
+        if oldest <= self.all_live_until {
+            return None;
+        }
+        let count = self.index.table.count;
+        let mut first_to_die = u64::MAX;
+        for _ in 1..count {
+            let slot = self.hand;
+            self.hand = if slot + 1 == count { 1 } else { slot + 1 };
+            let used = self.last_used[slot as usize];
+            if used < oldest {
+                return Some(slot);
+            }
+            first_to_die = first_to_die.min(used);
+        }
+        self.all_live_until = first_to_die;
+        None
+    }
+
+    /// How many slots carry a name.
+    pub(crate) fn len(&self) -> usize {
+        self.last_used.iter().filter(|used| **used > 0).count()
+    }
+}

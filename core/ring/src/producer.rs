@@ -1,0 +1,131 @@
+//! Submitting events.
+//!
+//! Rule: a submission is stored wholly or not at all, is journaled before it is readable, and is
+//! readable before its producer is told.
+
+use crate::consumers::ConsumerId;
+use crate::dedup::{EventKey, SipKey, event_key};
+use crate::error::PublishError;
+use crate::layout::NAME_BYTES;
+use crate::role::Role;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One event to be stored. Its text is `head`, then its sequence in decimal, then `tail`.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// When it happened, nanoseconds since 1970 UTC.
+    pub time_ns: i64,
+    /// When it was received, nanoseconds since 1970 UTC.
+    pub received_ns: i64,
+    /// Its value.
+    pub value: f64,
+    /// Its kind; every name has at most [`NAME_BYTES`] bytes.
+    pub kind: &'a str,
+    /// Its subject, empty if it has none.
+    pub subject: &'a str,
+    /// Its source.
+    pub source: &'a str,
+    /// The node that took it.
+    pub origin: &'a str,
+    /// Its id, unique within origin and source.
+    pub id: &'a str,
+    /// Kept as given; bit 31 is the ring's own, see [`FLAG_LOST`](crate::FLAG_LOST).
+    pub flags: u32,
+    /// The text up to the sequence.
+    pub head: &'a [u8],
+    /// The text after the sequence.
+    pub tail: &'a [u8],
+    /// Where the `data` object lies in `head`, empty if there is none.
+    pub data: Range<u32>,
+    /// Where the event id lies in `head`.
+    pub id_span: Range<u32>,
+}
+
+/// What became of one entry of a stored submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the ring under this sequence.
+    Stored(u64),
+    /// It is remembered under this sequence, and was not stored again.
+    Duplicate(u64),
+    /// It brings a new name, and every name of the table is in use.
+    NamesFull,
+}
+
+/// How much of the room a submission may take while gating consumers are behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// Seven eighths of slots, text and journal: what comes from outside.
+    Ingest,
+    /// All of it: what consumers emit, so that they never wait for the outside.
+    Effects,
+}
+
+/// Events to be stored together, perhaps with the cursor of the consumer that made them.
+#[derive(Clone, Debug)]
+pub struct Submission<'a> {
+    /// The events in order.
+    pub entries: &'a [Entry<'a>],
+    /// A consumer and the last sequence that it is done with, in the same step.
+    pub cursor: Option<(ConsumerId, u64)>,
+    /// How much room it may take.
+    pub reserve: Reserve,
+}
+
+/// The way into the ring, for any thread.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    role: Arc<Role>,
+    sip_key: SipKey,
+}
+
+thread_local! {
+    /// The keys of the submission under way: hashed here, outside the writer role.
+    static KEYS: RefCell<Vec<EventKey>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Producer {
+    pub(crate) fn new(role: Arc<Role>, sip_key: SipKey) -> Self {
+        Self { role, sip_key }
+    }
+
+    /// Stores a submission. On return its events are in the journal and readable by everyone.
+    /// `outcomes` is cleared and then holds one outcome per entry, or none after an error.
+    ///
+    /// Never waits for consumers, only for submissions that came before. Allocates nothing once
+    /// `outcomes` has the room.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; nothing of the submission is stored then.
+    pub fn publish(
+        &self,
+        submission: &Submission<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), PublishError> {
+        outcomes.clear();
+        outcomes.reserve(submission.entries.len());
+        if submission.entries.iter().any(|entry| !entry.fits_names()) {
+            return Err(PublishError::TooLarge);
+        }
+        KEYS.with_borrow_mut(|keys| {
+            keys.clear();
+            keys.extend(
+                submission
+                    .entries
+                    .iter()
+                    .map(|entry| event_key(self.sip_key, entry.origin, entry.source, entry.id)),
+            );
+            self.role.publish(submission, keys, outcomes)
+        })
+    }
+}
+
+impl Entry<'_> {
+    fn fits_names(&self) -> bool {
+        [self.kind, self.subject, self.source, self.origin]
+            .iter()
+            .all(|name| name.len() <= NAME_BYTES)
+    }
+}

@@ -1,0 +1,172 @@
+//! The ring as a whole: opening it, and the ways in and out.
+//!
+//! Rule: one `Ring` a data directory; whoever opens it holds that directory's lock.
+
+use crate::config::{RingConfig, Storage};
+use crate::consumers::{ConsumerHandle, ConsumerSpec};
+use crate::dedup::{Dedup, SipKey};
+use crate::error::{ConsumerError, MapError, OpenError};
+use crate::layout::Geometry;
+use crate::names::{Interner, NameIndex};
+use crate::producer::Producer;
+use crate::reader::Reader;
+use crate::role::Role;
+use crate::room::Room;
+use crate::segment::Segment;
+use crate::writer::Writer;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What was found when the ring was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Events taken over from the journal.
+    pub events: u64,
+    /// First sequence that is kept, 0 if none is.
+    pub first: u64,
+    /// Last sequence that was given out, 0 if none was.
+    pub last: u64,
+    /// Bytes at the journal's end that were no whole record: what was under way at a crash.
+    pub cut_bytes: u64,
+    /// Sequences that were given out and whose records are damaged; see [`FLAG_LOST`](crate::FLAG_LOST).
+    pub lost_events: u64,
+    /// Ids remembered.
+    pub ids: u64,
+    /// Where a file that was no journal of this program was moved to, and why.
+    pub set_aside: Option<(PathBuf, String)>,
+    /// Whether the journal was written anew because the configuration changed.
+    pub rebuilt: bool,
+}
+
+/// The event ring. Dropping it saves the cursors; its producers and readers may outlive it.
+#[derive(Debug)]
+pub struct Ring {
+    segment: Arc<Segment>,
+    names: Arc<NameIndex>,
+    role: Arc<Role>,
+    sip_key: SipKey,
+}
+
+impl Ring {
+    /// Opens the ring: with [`Storage::Journal`] as the journal left it, else empty.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(config: &RingConfig, storage: &Storage) -> Result<(Self, Recovery), OpenError> {
+        config.check()?;
+        let geometry =
+            Geometry::new(config.capacity, config.text_bytes, config.names).map_err(|error| {
+                match error {
+                    MapError::Geometry(what) => OpenError::Config(what),
+                    other => OpenError::Map(other),
+                }
+            })?;
+        let _ = storage;
+        let random = random_words()?;
+        let segment = Arc::new(Segment::create(geometry, random[0] | 1)?);
+        let sip_key = (random[1], random[2]);
+        let names = Arc::new(NameIndex::new(segment.names().clone(), (random[3], random[1])));
+        let start = config.start_seq.max(1);
+        let mut writer = Writer {
+            names: Interner::new(Arc::clone(&names)),
+            dedup: Dedup::new(config.dedup_window),
+            journal: None,
+            members: Vec::with_capacity(crate::consumers::MAX_CONSUMERS),
+            next_consumer: 0,
+            last: start - 1,
+            published: start - 1,
+            text_end: 0,
+            oldest: start,
+            room: Room::new(config.capacity, config.text_bytes, u64::MAX),
+            poisoned: false,
+            segment: Arc::clone(&segment),
+        };
+        writer.settle(0);
+        segment.hot().publish(writer.last);
+        let recovery = Recovery { last: writer.last, ..Recovery::default() };
+        let role = Arc::new(Role::new(writer));
+        Ok((Self { segment, names, role, sip_key }, recovery))
+    }
+
+    /// A way in. Producers are cheap to clone.
+    #[must_use]
+    pub fn producer(&self) -> Producer {
+        Producer::new(Arc::clone(&self.role), self.sip_key)
+    }
+
+    /// A way out that never holds the writer back.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.segment), Arc::clone(&self.names))
+    }
+
+    /// Registers a consumer.
+    ///
+    /// # Errors
+    /// See [`ConsumerError`].
+    pub fn register(&self, spec: &ConsumerSpec<'_>) -> Result<ConsumerHandle, ConsumerError> {
+        let mut consumer = Err(ConsumerError::Poisoned);
+        self.role.call(&mut |writer| consumer = writer.register(spec));
+        Ok(ConsumerHandle {
+            consumer: consumer?,
+            segment: Arc::clone(&self.segment),
+            role: Arc::clone(&self.role),
+        })
+    }
+
+    /// The sealed file of the segment, to be sent to a plugin process, which opens it with
+    /// [`ReadMapping::from_fd`](crate::ReadMapping::from_fd).
+    #[must_use]
+    pub fn segment_fd(&self) -> BorrowedFd<'_> {
+        self.segment.fd()
+    }
+
+    /// Last published sequence, 0 for none.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.segment.hot().published()
+    }
+
+    /// First sequence that is still kept; `published() + 1` if none is.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.segment.hot().oldest()
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.segment.geometry().capacity
+    }
+
+    /// Slots that a submission from outside could take now.
+    #[must_use]
+    pub fn headroom(&self) -> u64 {
+        let mut headroom = 0;
+        self.role.call(&mut |writer| headroom = writer.headroom());
+        headroom
+    }
+
+    /// Writes the cursors of all durable consumers to the journal.
+    pub fn checkpoint_cursors(&self) {
+        self.role.call(&mut |writer| writer.save_cursors());
+    }
+
+    /// Writes the journal to the disk, so that what is published now outlives a power loss.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn sync(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn random_words() -> Result<[u64; 4], OpenError> {
+    let mut words = [0; 4];
+    for word in &mut words {
+        *word = getrandom::u64()
+            .map_err(|error| OpenError::Map(MapError::System(std::io::Error::other(error))))?;
+    }
+    Ok(words)
+}

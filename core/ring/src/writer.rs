@@ -1,0 +1,316 @@
+//! What the holder of the writer role does with a submission.
+//!
+//! Rule: first everything that can refuse (ids, room), then reserve, then write; from the first
+//! written byte on nothing fails but by a bug, and a bug poisons the ring before anything of the
+//! submission is published.
+
+use crate::FLAG_LOST;
+use crate::columns::Meta;
+use crate::consumers::{ConsumerId, Member};
+use crate::dedup::{Dedup, EventKey};
+use crate::error::PublishError;
+use crate::journal::{Journal, RecordEvent};
+use crate::names::Interner;
+use crate::producer::{Entry, Outcome, Reserve, Submission};
+use crate::room::{Plan, Room, TextPlan};
+use crate::segment::Segment;
+use std::io;
+use std::sync::Arc;
+
+/// The state that belongs to the writer role.
+pub(crate) struct Writer {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) names: Interner,
+    pub(crate) dedup: Dedup,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) next_consumer: u64,
+    /// Last sequence written; published by the end of the round.
+    pub(crate) last: u64,
+    /// Last sequence published.
+    pub(crate) published: u64,
+    /// End of the text written.
+    pub(crate) text_end: u64,
+    /// First sequence whose slot and text are both kept.
+    pub(crate) oldest: u64,
+    pub(crate) room: Room,
+    pub(crate) poisoned: bool,
+}
+
+/// A sequence in decimal, without allocating.
+pub(crate) struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn new(mut value: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = 20;
+        loop {
+            start -= 1;
+            digits[start] = b'0' + (value % 10) as u8;
+            value /= 10;
+            if value == 0 {
+                return Self { digits, start };
+            }
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.start..]
+    }
+}
+
+impl Writer {
+    /// Stores a submission, or refuses it and changes nothing. `outcomes` is empty and has room
+    /// for one outcome per entry.
+    pub(crate) fn apply(
+        &mut self,
+        submission: &Submission<'_>,
+        keys: &[EventKey],
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), PublishError> {
+        if self.poisoned {
+            return Err(PublishError::Poisoned);
+        }
+        let cursor = self.checked_cursor(submission.cursor)?;
+        let plan = self.plan(submission, keys, outcomes)?;
+        if plan.events == 0 && cursor.is_none() {
+            return Ok(());
+        }
+        self.make_room(&plan, submission.reserve)?;
+        self.segment.hot().reserve(self.last + plan.events, plan.text.end);
+        if let Some(journal) = &mut self.journal {
+            journal.begin(plan.record, self.last + 1);
+        }
+        let first = self.last + 1;
+        let mut text = TextPlan::at(plan.text.start, self.arena());
+        let mut stored = 0;
+        for ((entry, key), outcome) in submission.entries.iter().zip(keys).zip(outcomes) {
+            if matches!(outcome, Outcome::Duplicate(_)) {
+                continue;
+            }
+            *outcome = self.store(entry, *key, first + stored, &mut text);
+            stored += u64::from(matches!(outcome, Outcome::Stored(_)));
+        }
+        if let Some(journal) = &mut self.journal {
+            let consumer = cursor.map(|(member, to)| (&self.members[member].consumer, to));
+            journal.end(consumer.map(|(consumer, to)| (&*consumer.key, to)));
+        }
+        if let Some((member, to)) = cursor {
+            // Checked above, so that it cannot fail.
+            let _ = self.members[member].consumer.advance(to, self.last);
+        }
+        self.last += stored;
+        self.settle(text.end);
+        Ok(())
+    }
+
+    /// Where the cursor's consumer is in the list, if the cursor may go there.
+    fn checked_cursor(
+        &self,
+        cursor: Option<(ConsumerId, u64)>,
+    ) -> Result<Option<(usize, u64)>, PublishError> {
+        let Some((id, to)) = cursor else { return Ok(None) };
+        let member = self.member(id).ok_or(PublishError::Cursor)?;
+        let now = self.members[member].consumer.cursor();
+        if to < now || to > self.published {
+            return Err(PublishError::Cursor);
+        }
+        Ok(Some((member, to)))
+    }
+
+    pub(crate) fn member(&self, id: ConsumerId) -> Option<usize> {
+        self.members.iter().position(|member| member.consumer.id == id)
+    }
+
+    fn arena(&self) -> u64 {
+        self.segment.geometry().text_bytes
+    }
+
+    /// Finds remembered ids and an upper bound of the room that the rest takes.
+    fn plan(
+        &mut self,
+        submission: &Submission<'_>,
+        keys: &[EventKey],
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<Plan, PublishError> {
+        let mut events = 0u64;
+        let mut text_bytes = 0u64;
+        let mut record = self.journal.as_ref().map_or(0, |_| Journal::record_base());
+        let digits = Decimal::new(self.last + submission.entries.len() as u64).as_bytes().len();
+        let mut text = TextPlan::at(self.text_end, self.arena());
+        let mut start = None;
+        for (entry, key) in submission.entries.iter().zip(keys) {
+            if let Some(seq) = self.dedup.find(*key) {
+                outcomes.push(Outcome::Duplicate(seq));
+                continue;
+            }
+            outcomes.push(Outcome::NamesFull);
+            let len = entry.head.len() + digits + entry.tail.len();
+            if len as u64 > self.arena() || len > u32::MAX as usize - 8 {
+                return Err(PublishError::TooLarge);
+            }
+            let at = text.place(len as u64);
+            start.get_or_insert(at);
+            text_bytes += (len as u64).next_multiple_of(8);
+            record += Journal::event_bytes(entry, len);
+            events += 1;
+        }
+        let start = start.unwrap_or(self.text_end);
+        let mut plan = Plan { events, text: start..text.end, record: 0..0 };
+        let limits = self.room.limits(submission.reserve);
+        if events > limits.slots || text_bytes > limits.text || record > limits.log {
+            return Err(PublishError::TooLarge);
+        }
+        if plan.text.end - plan.text.start > limits.text {
+            // A gap at the arena's end would split it: begin at the arena's start instead.
+            plan.text.start = self.text_end.next_multiple_of(self.arena());
+            plan.text.end = plan.text.start + text_bytes;
+        }
+        if let Some(journal) = &self.journal {
+            plan.record = journal.place(record);
+        }
+        Ok(plan)
+    }
+
+    /// Makes sure that nothing a gate protects is overwritten.
+    fn make_room(&mut self, plan: &Plan, reserve: Reserve) -> Result<(), PublishError> {
+        if self.room.fits(plan, reserve, self.last) {
+            return Ok(());
+        }
+        self.refresh_room();
+        if self.room.fits(plan, reserve, self.last) { Ok(()) } else { Err(PublishError::Full) }
+    }
+
+    /// Looks at all gates.
+    pub(crate) fn refresh_room(&mut self) {
+        let hot = self.segment.hot();
+        let gate = self.members.iter().filter_map(|member| member.gate(hot)).min();
+        self.room.gate = gate;
+        if let Some(gate) = gate {
+            let needed = gate < self.last;
+            self.room.text =
+                if needed { self.segment.columns().text_pos(gate + 1) } else { self.text_end };
+            self.room.log = self.journal.as_ref().map_or(0, |journal| {
+                if needed { journal.record_of(gate + 1) } else { journal.position() }
+            });
+        }
+    }
+
+    /// Writes one event into slot, text, journal and id table.
+    fn store(
+        &mut self,
+        entry: &Entry<'_>,
+        key: EventKey,
+        seq: u64,
+        text: &mut TextPlan,
+    ) -> Outcome {
+        // Only an event of the same submission can have come between.
+        if let Some(first) = self.dedup.find(key) {
+            return Outcome::Duplicate(first);
+        }
+        let Some([kind, subject, source, origin]) = self.intern(entry, seq) else {
+            return Outcome::NamesFull;
+        };
+        let decimal = Decimal::new(seq);
+        let parts = [entry.head, decimal.as_bytes(), entry.tail];
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let text_pos = text.place(len as u64);
+        let meta = Meta {
+            seq,
+            time_ns: entry.time_ns,
+            received_ns: entry.received_ns,
+            value: entry.value,
+            kind,
+            subject,
+            source,
+            origin,
+            flags: entry.flags & !FLAG_LOST,
+            text_len: len as u32,
+            data_start: entry.data.start,
+            data_len: entry.data.end.saturating_sub(entry.data.start),
+            id_start: entry.id_span.start,
+            id_len: entry.id_span.end.saturating_sub(entry.id_span.start),
+            text_pos,
+            text_offset: (text_pos % self.arena()) as u32,
+        };
+        let columns = self.segment.columns();
+        columns.write_text(meta.text_offset, parts);
+        columns.store(&meta);
+        if let Some(journal) = &mut self.journal {
+            let names = [entry.kind, entry.subject, entry.source, entry.origin];
+            journal.event(&RecordEvent { meta, key, names, text: parts });
+        }
+        self.dedup.insert(key, seq);
+        Outcome::Stored(seq)
+    }
+
+    fn intern(&mut self, entry: &Entry<'_>, seq: u64) -> Option<[u32; 4]> {
+        let names = [entry.kind, entry.subject, entry.source, entry.origin];
+        self.intern_all(names, seq)
+    }
+
+    /// The ids of the four names; `None` when one is new and all names are in use.
+    pub(crate) fn intern_all(&mut self, names: [&str; 4], seq: u64) -> Option<[u32; 4]> {
+        let mut ids = [0; 4];
+        for (column, name) in names.into_iter().enumerate() {
+            ids[column] = self.names.intern(column, name, seq, self.oldest)?;
+        }
+        Some(ids)
+    }
+
+    /// Takes over what was really written, and what thereby is no longer kept.
+    pub(crate) fn settle(&mut self, text_end: u64) {
+        let geometry = self.segment.geometry();
+        self.text_end = text_end;
+        self.oldest = self.oldest.max((self.last + 1).saturating_sub(geometry.capacity));
+        while self.oldest <= self.last
+            && self.segment.columns().text_pos(self.oldest) + geometry.text_bytes < text_end
+        {
+            self.oldest += 1;
+        }
+        self.segment.hot().settle(self.last, text_end, self.oldest);
+    }
+
+    /// Publishes everything written since the last time, on the disk first if that is asked for.
+    pub(crate) fn publish_round(&mut self) -> io::Result<()> {
+        if self.published == self.last || self.poisoned && self.journal_failed() {
+            return Ok(());
+        }
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.sync_if_always()
+        {
+            self.poisoned = true;
+            return Err(error);
+        }
+        self.segment.hot().publish(self.last);
+        self.published = self.last;
+        Ok(())
+    }
+
+    fn journal_failed(&self) -> bool {
+        self.journal.as_ref().is_some_and(Journal::has_failed)
+    }
+
+    /// Wakes those who wait for what was published.
+    pub(crate) fn notify(&mut self) {
+        crate::wait::announce();
+        for member in &mut self.members {
+            member.notify(self.published);
+        }
+    }
+
+    /// Slots that a submission from outside could take now.
+    pub(crate) fn headroom(&mut self) -> u64 {
+        self.refresh_room();
+        let limit = self.room.limits(Reserve::Ingest).slots;
+        self.room.gate.map_or(limit, |gate| limit.saturating_sub(self.last - gate))
+    }
+
+    /// Ends the ring after a bug: what was published stays readable, nothing more is accepted.
+    pub(crate) fn poison(&mut self) {
+        self.poisoned = true;
+    }
+}

@@ -1,0 +1,330 @@
+//! The fan-out as the rest of the server sees it. Rule: every method may be called from any thread and returns at
+//! once, but for [`StreamHub::shutdown`], which waits for its deadline at most.
+
+use super::client::Place;
+use super::config::StreamConfig;
+use super::filter::Filter;
+use super::frame::{self, Protocol};
+use super::inbox::{Arrival, Inbox, TopicMessage, Wish};
+use super::log::RingLog;
+use super::shard::{Shard, Shared};
+use super::tally::{StreamStats, Tally};
+use super::wheel::TICK;
+use shimmer_ring::{ConsumerError, Reader, Ring};
+use std::io::{self, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Longest message of a topic in bytes.
+pub const TOPIC_MESSAGE_BYTES: usize = 8 << 20;
+
+/// Longest time between two heartbeats.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(60);
+
+/// The server ends (RFC 6455, 7.4.1).
+const GOING_AWAY: u16 = 1001;
+
+/// Asks a client to come back later (IANA WebSocket close code registry).
+const TRY_AGAIN_LATER: u16 = 1013;
+
+/// Names one client in log lines, for the life of the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId(pub u64);
+
+/// A client that wants the events of the log.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// Which events it wants.
+    pub filter: Filter,
+    /// The last sequence it has; without one it gets what is published from now on.
+    pub since_seq: Option<u64>,
+    /// Time between heartbeats, kept within 100 ms and 60 s.
+    pub heartbeat: Duration,
+    /// Id of the request that it came with, for log lines.
+    pub request_id: String,
+}
+
+/// A client that wants the messages of a plugin's topic.
+#[derive(Clone, Debug)]
+pub struct TopicSubscription {
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// The topic, as later given to [`StreamHub::publish`].
+    pub topic: String,
+    /// A message for this client alone, before all others: SSE event name (empty for none) and text.
+    pub first_message: Option<(String, Vec<u8>)>,
+    /// Time between heartbeats, kept within 100 ms and 60 s.
+    pub heartbeat: Duration,
+    /// Id of the request that it came with, for log lines.
+    pub request_id: String,
+}
+
+/// Why the fan-out does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A value of the configuration is impossible.
+    #[error("stream.{key} must be {allowed}")]
+    Config {
+        /// The key.
+        key: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The ring has no room for another consumer.
+    #[error("the ring takes no stream shard: {0}")]
+    Ring(#[from] ConsumerError),
+    /// The system refused a thread or a descriptor.
+    #[error("a stream shard cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Why a client is turned away; its socket is closed.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// As many clients as allowed are connected: answer 503 where there is still an answer to give.
+    #[error("there are as many stream clients as stream.max_clients allows")]
+    Full,
+    /// The hub is shutting down.
+    #[error("the streams are shutting down")]
+    Closed,
+    /// The socket is of no use.
+    #[error("the socket cannot be used: {0}")]
+    Socket(#[from] io::Error),
+}
+
+/// Why a topic message is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopicError {
+    /// It is longer than [`TOPIC_MESSAGE_BYTES`].
+    #[error("a topic message has at most {TOPIC_MESSAGE_BYTES} bytes")]
+    TooLarge,
+    /// It is not UTF-8, which WebSocket text and SSE require.
+    #[error("a topic message is UTF-8")]
+    NotText,
+    /// The event name has a line break, which would end its line in SSE.
+    #[error("an event name has no line breaks")]
+    BadEvent,
+}
+
+/// The threads that send streams, and the way to them.
+pub struct StreamHub {
+    shards: Vec<Arc<Shared>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    reader: Reader,
+    admitted: Arc<AtomicUsize>,
+    max_clients: usize,
+    send_buffer_bytes: usize,
+    next_id: AtomicU64,
+    /// What the hub itself counts.
+    tally: Tally,
+}
+
+impl StreamHub {
+    /// Starts the shards.
+    ///
+    /// # Errors
+    /// See [`StartError`]; shards that had started end again.
+    pub fn start(ring: &Ring, config: &StreamConfig) -> Result<Self, StartError> {
+        config.check().map_err(|(key, allowed)| StartError::Config { key, allowed })?;
+        let mut hub = Self {
+            shards: Vec::new(),
+            threads: Mutex::default(),
+            reader: ring.reader(),
+            admitted: Arc::default(),
+            max_clients: config.max_clients,
+            send_buffer_bytes: config.send_buffer_bytes,
+            next_id: AtomicU64::new(1),
+            tally: Tally::default(),
+        };
+        for number in 0..config.shard_count() {
+            let shared = Arc::new(Shared {
+                inbox: Inbox::new()?,
+                tally: Tally::default(),
+                admitted: Arc::clone(&hub.admitted),
+            });
+            let log = RingLog::open(ring, number, Arc::clone(&shared.inbox.wake))?;
+            let shard = Shard::new(Arc::clone(&shared), log, config)?;
+            let thread = std::thread::Builder::new()
+                .name(format!("stream-{number}"))
+                .spawn(move || shard.run())?;
+            hub.shards.push(shared);
+            hub.threads_mut().push(thread);
+        }
+        Ok(hub)
+    }
+
+    /// Whether another client may come now: to be asked before a handshake is answered.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        // Relaxed: a count that orders nothing; `admit` decides.
+        self.admitted.load(Ordering::Relaxed) < self.max_clients
+    }
+
+    /// Takes over a socket whose handshake (WebSocket) or response head (SSE) has been sent. `already_read` is what
+    /// came in behind the request.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attach(
+        &self,
+        socket: TcpStream,
+        already_read: Vec<u8>,
+        subscription: Subscription,
+    ) -> Result<ClientId, AttachError> {
+        let Subscription { protocol, filter, since_seq, heartbeat, request_id } = subscription;
+        let published = self.reader.published();
+        let (cursor, gap) = match since_seq {
+            None => (published, None),
+            // It knows sequences that do not exist here, as after a loss of data: they are told as lost.
+            Some(since) if since > published => (published, Some((published + 1, since))),
+            Some(since) => (since, None),
+        };
+        let filter = (filter != Filter::default()).then(|| Box::new((filter, [0; 3])));
+        let wish = Wish::Events(Place { cursor, gap, filter });
+        self.admit(Arrival {
+            id: 0,
+            socket,
+            already_read,
+            protocol,
+            heartbeat,
+            request_id: request_id.into(),
+            wish,
+        })
+    }
+
+    /// Takes over a socket for a plugin's stream. It gets what is published after this call.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attach_topic(
+        &self,
+        socket: TcpStream,
+        already_read: Vec<u8>,
+        subscription: TopicSubscription,
+    ) -> Result<ClientId, AttachError> {
+        let TopicSubscription { protocol, topic, first_message, heartbeat, request_id } =
+            subscription;
+        let wish = Wish::Topic { name: topic.into(), first: first_message };
+        self.admit(Arrival {
+            id: 0,
+            socket,
+            already_read,
+            protocol,
+            heartbeat,
+            request_id: request_id.into(),
+            wish,
+        })
+    }
+
+    /// Sends `message` to everybody who listens to `topic`; `event` is its SSE event name, empty for none. A slow
+    /// reader loses its oldest messages.
+    ///
+    /// # Errors
+    /// See [`TopicError`].
+    pub fn publish(&self, topic: &str, event: &str, message: &[u8]) -> Result<(), TopicError> {
+        if message.len() > TOPIC_MESSAGE_BYTES {
+            return Err(TopicError::TooLarge);
+        }
+        if event.contains(['\n', '\r']) {
+            return Err(TopicError::BadEvent);
+        }
+        if std::str::from_utf8(message).is_err() {
+            return Err(TopicError::NotText);
+        }
+        let mut shared = None;
+        for shard in self.shards.iter().filter(|shard| shard.inbox.hears(topic)) {
+            let message = shared.get_or_insert_with(|| {
+                Arc::new(TopicMessage {
+                    topic: topic.into(),
+                    event: event.into(),
+                    message: message.into(),
+                })
+            });
+            shard.inbox.tell(message);
+        }
+        Ok(())
+    }
+
+    /// What the fan-out has done so far.
+    #[must_use]
+    pub fn stats(&self) -> StreamStats {
+        let mut stats = StreamStats::default();
+        self.tally.add_to(&mut stats);
+        for shard in &self.shards {
+            shard.tally.add_to(&mut stats);
+        }
+        stats
+    }
+
+    /// Sends every client what is published until now and then a farewell: WebSocket close 1001, the end of an SSE
+    /// body. Whoever is not that far by half the time gets the farewell after the message under way, and all are
+    /// disconnected by the deadline. Returns when the shards have ended; further calls return at once.
+    pub fn shutdown(&self, within: Duration) {
+        let deadline = Instant::now() + within;
+        for shard in &self.shards {
+            shard.inbox.stop(deadline);
+        }
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a stream shard panicked");
+            }
+        }
+    }
+
+    fn admit(&self, mut arrival: Arrival) -> Result<ClientId, AttachError> {
+        // Relaxed: the count orders nothing; pairs with the decrement below and the shard's.
+        if self.admitted.fetch_add(1, Ordering::Relaxed) >= self.max_clients {
+            self.tally.refused.add(1);
+            return Err(self.turn_away(&arrival, TRY_AGAIN_LATER, AttachError::Full));
+        }
+        if let Err(error) = self.prepare(&arrival.socket) {
+            return Err(self.turn_away(&arrival, TRY_AGAIN_LATER, AttachError::Socket(error)));
+        }
+        // Relaxed: only the numbers must differ.
+        arrival.id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        arrival.heartbeat = arrival.heartbeat.clamp(TICK, HEARTBEAT_MAX);
+        let id = ClientId(arrival.id);
+        let shard = self.shards.iter().min_by_key(|shard| shard.inbox.clients());
+        let shard = shard.expect("a hub has at least one shard");
+        match shard.inbox.arrive(Box::new(arrival)) {
+            Ok(()) => Ok(id),
+            Err(arrival) => Err(self.turn_away(&arrival, GOING_AWAY, AttachError::Closed)),
+        }
+    }
+
+    /// Says goodbye as far as the socket takes it, and makes the place free.
+    fn turn_away(&self, arrival: &Arrival, code: u16, error: AttachError) -> AttachError {
+        // Relaxed: pairs with the count in `admit`.
+        self.admitted.fetch_sub(1, Ordering::Relaxed);
+        // A peer that is gone needs no goodbye.
+        let _ = arrival.socket.set_nonblocking(true);
+        let _ = (&arrival.socket).write(&frame::farewell(arrival.protocol, Some(code)));
+        error
+    }
+
+    fn prepare(&self, socket: &TcpStream) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        if self.send_buffer_bytes > 0 {
+            rustix::net::sockopt::set_socket_send_buffer_size(socket, self.send_buffer_bytes)?;
+        }
+        Ok(())
+    }
+
+    fn threads_mut(&mut self) -> &mut Vec<JoinHandle<()>> {
+        self.threads.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for StreamHub {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+    }
+}

@@ -1,0 +1,1 @@
+//! Streams against real clients over loopback.

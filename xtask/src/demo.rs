@@ -40,7 +40,7 @@ impl Series {
             None => command.arg("--beauty"),
         };
         command.args(["--subject", self.subject, "--speed", &self.speed.to_string()]);
-        command.args(["--loop", "--url", url]);
+        command.args(["--source", "demo", "--loop", "--quiet", "--url", url]);
     }
 }
 

@@ -9,6 +9,10 @@ use crate::{Violation, hold};
 
 /// Where `cargo xtask` keeps the table of its commands.
 const COMMANDS_FILE: &str = "xtask/src/args.rs";
+/// Where the program keeps its commands.
+const PROGRAM_FILE: &str = "core/cli/src/args.rs";
+/// What stands above a block of code that is part of a file.
+const EXCERPT: &str = "<!-- from ";
 /// The two commands that the README promises to a newcomer.
 const QUICKSTART: &[&str] = &["cargo xtask up", "cargo xtask test"];
 /// Folders whose paths the documents may name.
@@ -36,6 +40,58 @@ fn unknown_xtask_commands(file: &TextFile, known: &[String]) -> Vec<Violation> {
                 let complaint = format!("xtask has no command `{word}`");
                 violations.push(Violation::at(&file.path, at + 1, complaint));
             }
+        }
+    }
+    violations
+}
+
+/// Names of the variants in a file of `clap` enums, spelled as on the command line.
+fn program_commands(source: &str) -> Vec<String> {
+    let variants = source.lines().filter_map(|line| line.strip_prefix("    "));
+    variants
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|line| line.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
+        .map(|name| name.to_ascii_lowercase())
+        .collect()
+}
+
+fn unknown_program_commands(file: &TextFile, known: &[String]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut fenced = false;
+    for (at, line) in file.text.lines().enumerate() {
+        fenced ^= line.starts_with("```");
+        let code = if fenced { vec![line] } else { quoted(line).collect() };
+        let calls = code.into_iter().flat_map(|code| {
+            // `cargo build --package shimmer` ends in the name; what follows it is no command.
+            let called = code.split_inclusive("shimmer ").collect::<Vec<_>>();
+            (1..called.len()).map(move |i| (called[i - 1], called[i])).collect::<Vec<_>>()
+        });
+        for (before, after) in calls {
+            let is_program = before == "shimmer " || before.ends_with([' ', '/']);
+            let mut words = after.split_whitespace();
+            let mut name = words.next().unwrap_or_default();
+            if matches!(name, "plugin" | "config") {
+                name = words.next().unwrap_or(name);
+            }
+            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
+            if is_program && is_name && !known.iter().any(|k| k == name) {
+                let complaint = format!("shimmer has no command `{name}`");
+                violations.push(Violation::at(&file.path, at + 1, complaint));
+            }
+        }
+    }
+    violations
+}
+
+/// Blocks of code that say which file they are from and are not in it.
+fn false_excerpts(file: &TextFile, read: impl Fn(&str) -> String) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for excerpt in file.text.split(EXCERPT).skip(1) {
+        let (path, rest) = excerpt.split_once(" -->\n").unwrap_or((excerpt, ""));
+        let block = rest.strip_prefix("```").and_then(|rest| rest.split_once('\n'));
+        let block = block.and_then(|(_, rest)| rest.split_once("```")).map_or("", |(code, _)| code);
+        if block.is_empty() || !read(path).contains(block) {
+            violations.push(Violation::new(&file.path, format!("the excerpt is not in {path}")));
         }
     }
     violations
@@ -113,6 +169,20 @@ fn every_named_command_exists() {
 }
 
 #[test]
+fn every_named_command_of_the_program_exists() {
+    let source = std::fs::read_to_string(root().join(PROGRAM_FILE)).expect(PROGRAM_FILE);
+    let known = program_commands(&source);
+    let check = |file: &TextFile| unknown_program_commands(file, &known);
+    hold(&documents().iter().flat_map(check).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_excerpt_is_what_the_file_says() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap_or_default();
+    hold(&documents().iter().flat_map(|file| false_excerpts(file, read)).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_readme_starts_with_two_commands() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     for command in QUICKSTART {
@@ -154,6 +224,27 @@ mod samples {
         assert_eq!(known, ["up"]);
         let file = document("Run `cargo xtask up` or\ncargo xtask fly --high\n");
         assert_eq!(unknown_xtask_commands(&file, &known).len(), 1);
+    }
+
+    #[test]
+    fn program_calls() {
+        let source = "enum C {\n    /// Help.\n    Run(RunArgs),\n    Plugin(P),\n    New {\n}\n";
+        let known = program_commands(source);
+        assert_eq!(known, ["run", "plugin", "new"]);
+        let good = "`shimmer run --demo`, `shimmer plugin new NAME`, shimmer flies\n\
+                    ```sh\nTOKEN=x target/release/shimmer run\n```\n";
+        assert_eq!(unknown_program_commands(&document(good), &known), []);
+        let bad = "`shimmer fly`, `shimmer plugin fly`\n```sh\nA=b shimmer fly\n```\n";
+        assert_eq!(unknown_program_commands(&document(bad), &known).len(), 3);
+    }
+
+    #[test]
+    fn excerpts() {
+        let text = "<!-- from a.rs -->\n```rust\nfn a() {}\n```\n";
+        assert_eq!(false_excerpts(&document(text), |_| "//! A\nfn a() {}\n".to_owned()), []);
+        assert_eq!(false_excerpts(&document(text), |_| "fn b() {}\n".to_owned()).len(), 1);
+        let empty = document("<!-- from a.rs -->\nwords\n");
+        assert_eq!(false_excerpts(&empty, |_| "words\n".to_owned()).len(), 1);
     }
 
     #[test]

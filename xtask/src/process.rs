@@ -53,7 +53,8 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
 /// # Errors
 /// A sentence when it cannot be started or does not succeed.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_string_lossy().into_owned();
+    let program = PathBuf::from(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str()).display().to_string();
     let status = command.status().map_err(|e| format!("cannot start {name}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
 }

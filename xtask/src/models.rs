@@ -4,25 +4,32 @@
 //! and a mutant counts as found only when the model was built and its run failed.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::process;
 
-/// The package that holds the models, and the flag that swaps its atomics for loom's.
+/// The package that holds the models.
 const PACKAGE: &str = "shimmer-ring";
 const SOURCE: &str = "core/ring";
-const MODEL_CFG: &str = "--cfg loom";
+/// What runs the models, each the name of the flag that swaps the atomics for its own: loom walks
+/// through every interleaving of small models, shuttle through random ones of larger models.
+const EXPLORERS: &[&str] = &["loom", "shuttle"];
 
-/// Explores every interleaving of the models.
+/// Explores the models with every explorer.
 ///
 /// # Errors
 /// A sentence when a model cannot be built or fails.
 pub(crate) fn run() -> Result<(), String> {
-    process::run(&mut model_command(MODEL_CFG, &[]))
+    for explorer in EXPLORERS {
+        process::run(&mut model_command(explorer, &[]))?;
+    }
+    Ok(())
 }
 
-/// Builds each mutant and expects its model to fail.
+/// Builds each mutant and expects a model to fail.
 ///
 /// # Errors
 /// The mutants that were not found, or that could not be built.
@@ -34,13 +41,12 @@ pub(crate) fn mutants() -> Result<(), String> {
     }
     let mut survivors = Vec::new();
     for name in &names {
-        let flags = format!("{MODEL_CFG} --cfg mutant=\"{name}\"");
-        process::run(&mut model_command(&flags, &["--no-run"]))
-            .map_err(|e| format!("mutant {name} does not build: {e}"))?;
-        let found = process::run(&mut model_command(&flags, &[])).is_err();
-        println!("mutant {name}: {}", if found { "found" } else { "NOT FOUND" });
-        if !found {
-            survivors.push(name.as_str());
+        match finder(name)? {
+            Some(explorer) => println!("mutant {name}: found by {explorer}"),
+            None => {
+                println!("mutant {name}: NOT FOUND");
+                survivors.push(name.as_str());
+            }
         }
     }
     if survivors.is_empty() {
@@ -50,7 +56,47 @@ pub(crate) fn mutants() -> Result<(), String> {
     }
 }
 
-fn model_command(flags: &str, extra: &[&str]) -> Command {
+/// The first explorer that fails with the bug `name` in the ring.
+fn finder(name: &str) -> Result<Option<&'static str>, String> {
+    for explorer in EXPLORERS {
+        if is_found(name, explorer)? {
+            return Ok(Some(explorer));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the models fail with the bug `name` in the ring.
+fn is_found(name: &str, explorer: &str) -> Result<bool, String> {
+    let wrapper = wrapper(&target_dir(), name)
+        .map_err(|e| format!("cannot write a script for mutant {name}: {e}"))?;
+    let mutant = |extra: &[&str]| {
+        let mut command = model_command(explorer, extra);
+        command.env("RUSTC_WORKSPACE_WRAPPER", &wrapper);
+        command
+    };
+    process::run(&mut mutant(&["--no-run"]))
+        .map_err(|e| format!("mutant {name} does not build: {e}"))?;
+    // A failed model says much, and here it says it is as it should be.
+    let output = mutant(&[]).output().map_err(|e| format!("cannot start cargo: {e}"))?;
+    Ok(!output.status.success())
+}
+
+/// A script that compiles the workspace with the bug `name`. As flags of the environment would
+/// reach every dependency, each mutant would build all of them anew.
+fn wrapper(folder: &Path, name: &str) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(format!("mutant-{name}.sh"));
+    let script = format!("#!/bin/sh\nexec \"$@\" --cfg 'mutant=\"{name}\"'\n");
+    if std::fs::read_to_string(&path).ok().as_deref() != Some(script.as_str()) {
+        std::fs::write(&path, script)?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+    }
+    Ok(path)
+}
+
+fn model_command(explorer: &str, extra: &[&str]) -> Command {
+    let flags = format!("--cfg {explorer}");
     let arguments = ["test", "--release", "--package", PACKAGE, "--test", "models"];
     println!("$ RUSTFLAGS='{flags}' cargo {}", [&arguments[..], extra].concat().join(" "));
     let mut command = process::cargo_command(&arguments);

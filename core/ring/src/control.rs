@@ -39,7 +39,7 @@ struct Progress {
 struct Life {
     heartbeat: AtomicU64,
     calls: AtomicU64,
-    replayed: AtomicU64,
+    processing: AtomicU64,
     missed: AtomicU64,
     busy_ns: AtomicU64,
     durations: [AtomicU64; DURATION_BOUNDS_NS.len() + 1],
@@ -135,15 +135,15 @@ impl ControlPage {
         Some(slot.0.events.load(Ordering::Relaxed))
     }
 
-    /// [child] States how far the replay behind its state has come; its cursor stays.
-    pub fn set_replayed(&self, seq: u64) {
-        self.words().life.0.replayed.store(seq, Ordering::Relaxed);
+    /// [child] Names the first event of the batch that it is about to process; 0 = it is done.
+    pub fn set_processing(&self, first: u64) {
+        self.words().life.0.processing.store(first, Ordering::Relaxed);
     }
 
-    /// How far the replay has come, 0 if there was none.
+    /// First event of the batch that the child was processing when it was last heard of, 0 if none.
     #[must_use]
-    pub fn replayed(&self) -> u64 {
-        self.words().life.0.replayed.load(Ordering::Relaxed)
+    pub fn processing(&self) -> u64 {
+        self.words().life.0.processing.load(Ordering::Relaxed)
     }
 
     /// [child] Counts events that were overwritten before it read them.

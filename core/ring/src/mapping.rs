@@ -8,7 +8,6 @@
 use crate::error::MapError;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
 
@@ -44,10 +43,6 @@ impl Mapping {
         let base = unsafe { mmap(std::ptr::null_mut(), len, prot, MapFlags::SHARED, file, 0) }?;
         let base = NonNull::new(base.cast()).ok_or(MapError::Foreign("address"))?;
         Ok(Self { base, len })
-    }
-
-    pub(crate) fn base(&self) -> NonNull<u8> {
-        self.base
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -100,9 +95,4 @@ pub(crate) fn sealed_len(fd: impl AsFd) -> Result<u64, MapError> {
         return Err(MapError::Foreign("the size is not sealed"));
     }
     u64::try_from(fstat(&fd)?.st_size).map_err(|_| MapError::Foreign("size"))
-}
-
-/// The file's size now.
-pub(crate) fn file_len(file: &File) -> std::io::Result<u64> {
-    Ok(file.metadata()?.len())
 }

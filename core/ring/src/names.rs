@@ -316,9 +316,4 @@ impl Interner {
         self.all_live_until = first_to_die;
         None
     }
-
-    /// How many slots carry a name.
-    pub(crate) fn len(&self) -> usize {
-        self.last_used.iter().filter(|used| **used > 0).count()
-    }
 }

@@ -55,6 +55,7 @@ impl Writer {
         let consumer = Arc::new(Consumer::new(id, spec, cursor, hold));
         consumer.add_missed(missed);
         self.members.push(Member::new(Arc::clone(&consumer)));
+        self.save_cursor(self.members.len() - 1);
         self.refresh_room();
         Ok(consumer)
     }

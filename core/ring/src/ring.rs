@@ -4,16 +4,18 @@
 
 use crate::config::{RingConfig, Storage};
 use crate::consumers::{ConsumerHandle, ConsumerSpec};
-use crate::dedup::{Dedup, SipKey};
+use crate::dedup::SipKey;
 use crate::error::{ConsumerError, MapError, OpenError};
 use crate::layout::Geometry;
-use crate::names::{Interner, NameIndex};
+use crate::names::NameIndex;
 use crate::producer::Producer;
 use crate::reader::Reader;
+use crate::recover::Opened;
 use crate::role::Role;
 use crate::room::Room;
 use crate::segment::Segment;
 use crate::writer::Writer;
+use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct Ring {
     names: Arc<NameIndex>,
     role: Arc<Role>,
     sip_key: SipKey,
+    /// The journal's file, for syncing beside the writer.
+    file: Option<File>,
 }
 
 impl Ring {
@@ -62,31 +66,29 @@ impl Ring {
                     other => OpenError::Map(other),
                 }
             })?;
-        let _ = storage;
         let random = random_words()?;
-        let segment = Arc::new(Segment::create(geometry, random[0] | 1)?);
-        let sip_key = (random[1], random[2]);
-        let names = Arc::new(NameIndex::new(segment.names().clone(), (random[3], random[1])));
-        let start = config.start_seq.max(1);
-        let mut writer = Writer {
-            names: Interner::new(Arc::clone(&names)),
-            dedup: Dedup::new(config.dedup_window),
-            journal: None,
-            members: Vec::with_capacity(crate::consumers::MAX_CONSUMERS),
-            next_consumer: 0,
-            last: start - 1,
-            published: start - 1,
-            text_end: 0,
-            oldest: start,
-            room: Room::new(config.capacity, config.text_bytes, u64::MAX),
-            poisoned: false,
-            segment: Arc::clone(&segment),
+        let opened = match storage {
+            Storage::Memory => None,
+            Storage::Journal { dir, log_bytes, .. } => {
+                Some(Opened::open(dir, config, *log_bytes, (random[1], random[2]), random[0] | 1)?)
+            }
         };
-        writer.settle(0);
-        segment.hot().publish(writer.last);
-        let recovery = Recovery { last: writer.last, ..Recovery::default() };
+        let epoch = opened.as_ref().map_or(random[0] | 1, Opened::epoch);
+        let sip_key = opened.as_ref().map_or((random[1], random[2]), Opened::sip_key);
+        let log_bytes = opened.as_ref().map_or(u64::MAX, Opened::log_bytes);
+        let segment = Arc::new(Segment::create(geometry, epoch)?);
+        let names = Arc::new(NameIndex::new(segment.names().clone(), (random[3], random[1])));
+        let room = Room::new(config.capacity, config.text_bytes, log_bytes);
+        let mut writer = Writer::new(Arc::clone(&segment), Arc::clone(&names), config, room);
+        let (recovery, file) = match (opened, storage) {
+            (Some(opened), Storage::Journal { sync, .. }) => {
+                let file = opened.file()?;
+                (opened.recover(&mut writer, config, *sync)?, Some(file))
+            }
+            _ => (Recovery { last: writer.last, ..Recovery::default() }, None),
+        };
         let role = Arc::new(Role::new(writer));
-        Ok((Self { segment, names, role, sip_key }, recovery))
+        Ok((Self { segment, names, role, sip_key, file }, recovery))
     }
 
     /// A way in. Producers are cheap to clone.
@@ -158,7 +160,13 @@ impl Ring {
     /// # Errors
     /// What the system said.
     pub fn sync(&self) -> std::io::Result<()> {
-        Ok(())
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.checkpoint_cursors();
     }
 }
 

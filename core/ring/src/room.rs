@@ -55,6 +55,11 @@ impl Room {
         }
     }
 
+    /// Position of the first journal record that a gate needs, or of the plan's if none does.
+    pub(crate) fn needed_log(&self, plan: &Plan, last: u64) -> u64 {
+        if self.gate.is_some_and(|gate| gate < last) { self.log } else { plan.record.start }
+    }
+
     /// Whether the plan leaves everything after the gate alone; `last` is the last written event.
     pub(crate) fn fits(&self, plan: &Plan, reserve: Reserve, last: u64) -> bool {
         let Some(gate) = self.gate else { return true };

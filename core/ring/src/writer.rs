@@ -6,11 +6,13 @@
 
 use crate::FLAG_LOST;
 use crate::columns::Meta;
-use crate::consumers::{ConsumerId, Member};
+use crate::config::RingConfig;
+use crate::consumers::{ConsumerId, MAX_CONSUMERS, Member};
 use crate::dedup::{Dedup, EventKey};
 use crate::error::PublishError;
+use crate::fail;
 use crate::journal::{Journal, RecordEvent};
-use crate::names::Interner;
+use crate::names::{Interner, NameIndex};
 use crate::producer::{Entry, Outcome, Reserve, Submission};
 use crate::room::{Plan, Room, TextPlan};
 use crate::segment::Segment;
@@ -35,6 +37,8 @@ pub(crate) struct Writer {
     pub(crate) oldest: u64,
     pub(crate) room: Room,
     pub(crate) poisoned: bool,
+    /// What is written and not published could not be written through to the disk.
+    unsynced: bool,
 }
 
 /// A sequence in decimal, without allocating.
@@ -63,6 +67,34 @@ impl Decimal {
 }
 
 impl Writer {
+    /// The writer of an empty ring.
+    pub(crate) fn new(
+        segment: Arc<Segment>,
+        names: Arc<NameIndex>,
+        config: &RingConfig,
+        room: Room,
+    ) -> Self {
+        let last = config.start_seq.max(1) - 1;
+        let mut writer = Self {
+            names: Interner::new(names),
+            dedup: Dedup::new(config.dedup_window),
+            journal: None,
+            members: Vec::with_capacity(MAX_CONSUMERS),
+            next_consumer: 0,
+            last,
+            published: last,
+            text_end: 0,
+            oldest: last + 1,
+            room,
+            poisoned: false,
+            unsynced: false,
+            segment,
+        };
+        writer.settle(0);
+        writer.segment.hot().publish(last);
+        writer
+    }
+
     /// Stores a submission, or refuses it and changes nothing. `outcomes` is empty and has room
     /// for one outcome per entry.
     pub(crate) fn apply(
@@ -82,7 +114,7 @@ impl Writer {
         self.make_room(&plan, submission.reserve)?;
         self.segment.hot().reserve(self.last + plan.events, plan.text.end);
         if let Some(journal) = &mut self.journal {
-            journal.begin(plan.record, self.last + 1);
+            journal.begin(&plan.record, self.last + 1, self.room.needed_log(&plan, self.last));
         }
         let first = self.last + 1;
         let mut text = TextPlan::at(plan.text.start, self.arena());
@@ -95,8 +127,10 @@ impl Writer {
             stored += u64::from(matches!(outcome, Outcome::Stored(_)));
         }
         if let Some(journal) = &mut self.journal {
-            let consumer = cursor.map(|(member, to)| (&self.members[member].consumer, to));
-            journal.end(consumer.map(|(consumer, to)| (&*consumer.key, to)));
+            let durable = cursor
+                .map(|(member, to)| (&self.members[member].consumer, to))
+                .filter(|(consumer, _)| consumer.durable);
+            journal.end(durable.map(|(consumer, to)| (&*consumer.key, to)));
         }
         if let Some((member, to)) = cursor {
             // Checked above, so that it cannot fail.
@@ -276,22 +310,21 @@ impl Writer {
 
     /// Publishes everything written since the last time, on the disk first if that is asked for.
     pub(crate) fn publish_round(&mut self) -> io::Result<()> {
-        if self.published == self.last || self.poisoned && self.journal_failed() {
+        if self.published == self.last || self.unsynced {
             return Ok(());
         }
         if let Some(journal) = &mut self.journal
             && let Err(error) = journal.sync_if_always()
         {
+            // Never published from now on: what the disk did not take is not acknowledged.
+            self.unsynced = true;
             self.poisoned = true;
             return Err(error);
         }
         self.segment.hot().publish(self.last);
         self.published = self.last;
+        fail::point(fail::Point::Published);
         Ok(())
-    }
-
-    fn journal_failed(&self) -> bool {
-        self.journal.as_ref().is_some_and(Journal::has_failed)
     }
 
     /// Wakes those who wait for what was published.

@@ -1,0 +1,268 @@
+//! The format of a log record: one submission.
+//!
+//! ```text
+//! header   len u32, crc u32, position u64, first sequence u64, events u32, cursors u32, kind u32, 0
+//! event    time, received, value (64 bit each), id key (128 bit), flags, text length, data start,
+//!          data length, id start, id length (32 bit), 4 name lengths (16 bit); names; text; padding
+//! cursor   value u64, key length u32, 0, key, padding
+//! ```
+//! All numbers are little-endian, all parts multiples of 8 bytes.
+//!
+//! Rule: a record is believed only when its position is the one it is read from and its check,
+//! which covers all of it, is right.
+
+use super::file::{put_u32, put_u64, u32_at, u64_at};
+use crate::columns::Meta;
+use crate::dedup::EventKey;
+
+pub(crate) const HEADER: usize = 40;
+pub(crate) const EVENT: usize = 72;
+/// Most bytes of a cursor in a record.
+pub(crate) const CURSOR_MAX: usize = 16 + crate::consumers::KEY_BYTES;
+const EVENTS: u32 = 1;
+const SKIP: u32 = 2;
+
+/// One event as it stands in a record. Of `meta`, the name ids and text place mean nothing here.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordEvent<'a> {
+    pub(crate) meta: Meta,
+    pub(crate) key: EventKey,
+    pub(crate) names: [&'a str; 4],
+    pub(crate) text: [&'a [u8]; 3],
+}
+
+/// A cursor as it stands in a record.
+pub(crate) type RecordCursor<'a> = (&'a str, u64);
+
+/// Bytes of an event in a record.
+pub(crate) fn event_len(names: [&str; 4], text: usize) -> usize {
+    let names: usize = names.iter().map(|name| name.len()).sum();
+    (EVENT + names + text).next_multiple_of(8)
+}
+
+/// Writes an event at the start of `to`; gives its length.
+pub(crate) fn put_event(to: &mut [u8], event: &RecordEvent<'_>) -> usize {
+    let meta = &event.meta;
+    let (fixed, mut rest) = to.split_at_mut(EVENT);
+    put_u64(fixed, 0, meta.time_ns.cast_unsigned());
+    put_u64(fixed, 8, meta.received_ns.cast_unsigned());
+    put_u64(fixed, 16, meta.value.to_bits());
+    fixed[24..40].copy_from_slice(&event.key.to_le_bytes());
+    put_u32(fixed, 40, meta.flags);
+    put_u32(fixed, 44, meta.text_len);
+    put_u32(fixed, 48, meta.data_start);
+    put_u32(fixed, 52, meta.data_len);
+    put_u32(fixed, 56, meta.id_start);
+    put_u32(fixed, 60, meta.id_len);
+    for (i, name) in event.names.iter().enumerate() {
+        fixed[64 + 2 * i..66 + 2 * i].copy_from_slice(&(name.len() as u16).to_le_bytes());
+    }
+    let mut len = EVENT;
+    for part in event.names.iter().map(|name| name.as_bytes()).chain(event.text) {
+        let (here, behind) = rest.split_at_mut(part.len());
+        here.copy_from_slice(part);
+        rest = behind;
+        len += part.len();
+    }
+    let padded = len.next_multiple_of(8);
+    rest[..padded - len].fill(0);
+    padded
+}
+
+/// Writes a cursor at the start of `to`; gives its length.
+pub(crate) fn put_cursor(to: &mut [u8], (key, cursor): RecordCursor<'_>) -> usize {
+    let padded = (16 + key.len()).next_multiple_of(8);
+    to[..padded].fill(0);
+    put_u64(to, 0, cursor);
+    put_u32(to, 8, key.len() as u32);
+    to[16..16 + key.len()].copy_from_slice(key.as_bytes());
+    padded
+}
+
+/// Writes the header over the first bytes of the finished `record`.
+pub(crate) fn seal(record: &mut [u8], seed: u32, position: u64, first: u64, counts: [u32; 2]) {
+    put_header(record, seed, position, first, counts, EVENTS);
+}
+
+/// Writes a record that only says: go on at the log's start.
+pub(crate) fn seal_skip(record: &mut [u8], seed: u32, position: u64) {
+    put_header(record, seed, position, 0, [0, 0], SKIP);
+}
+
+fn put_header(
+    record: &mut [u8],
+    seed: u32,
+    position: u64,
+    first: u64,
+    counts: [u32; 2],
+    kind: u32,
+) {
+    // A skip covers the rest of the log with its length, but only its header is written.
+    let len = if kind == SKIP { HEADER } else { record.len() };
+    put_u32(record, 0, len as u32);
+    put_u64(record, 8, position);
+    put_u64(record, 16, first);
+    put_u32(record, 24, counts[0]);
+    put_u32(record, 28, counts[1]);
+    put_u32(record, 32, kind);
+    put_u32(record, 36, 0);
+    let crc = check(&record[..len], seed);
+    put_u32(record, 4, crc);
+}
+
+fn check(record: &[u8], seed: u32) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(seed, &record[..4]), &record[8..])
+}
+
+/// A valid record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) position: u64,
+    pub(crate) len: usize,
+    pub(crate) first: u64,
+    pub(crate) events: u32,
+    cursors: u32,
+    skip: bool,
+    body: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Reads the record of the absolute `position` at the start of `bytes`, which end with the log.
+    pub(crate) fn read(bytes: &'a [u8], position: u64, seed: u32) -> Option<Self> {
+        if bytes.len() < HEADER || u64_at(bytes, 8) != position {
+            return None;
+        }
+        let len = u32_at(bytes, 0) as usize;
+        if len < HEADER || len > bytes.len() || !len.is_multiple_of(8) {
+            return None;
+        }
+        let record = &bytes[..len];
+        if check(record, seed) != u32_at(record, 4) {
+            return None;
+        }
+        let kind = u32_at(record, 32);
+        (kind == EVENTS || kind == SKIP).then(|| Self {
+            position,
+            len,
+            first: u64_at(record, 16),
+            events: u32_at(record, 24),
+            cursors: u32_at(record, 28),
+            skip: kind == SKIP,
+            body: &record[HEADER..],
+        })
+    }
+
+    pub(crate) fn is_skip(&self) -> bool {
+        self.skip
+    }
+
+    /// Calls `event` with each event in order and `cursor` with each cursor. `false` when the
+    /// record, though whole, makes no sense: written by a bug.
+    pub(crate) fn each(
+        &self,
+        mut event: impl FnMut(&RecordEvent<'a>),
+        mut cursor: impl FnMut(RecordCursor<'a>),
+    ) -> bool {
+        let mut rest = self.body;
+        for i in 0..self.events {
+            let Some((read, len)) = read_event(rest, self.first + u64::from(i)) else {
+                return false;
+            };
+            event(&read);
+            rest = &rest[len..];
+        }
+        for _ in 0..self.cursors {
+            let Some((read, len)) = read_cursor(rest) else { return false };
+            cursor(read);
+            rest = &rest[len..];
+        }
+        true
+    }
+}
+
+fn read_event(bytes: &[u8], seq: u64) -> Option<(RecordEvent<'_>, usize)> {
+    let (fixed, mut rest) = bytes.split_at_checked(EVENT)?;
+    let key = fixed[24..].first_chunk().map(|chunk| EventKey::from_le_bytes(*chunk))?;
+    let meta = Meta {
+        seq,
+        time_ns: u64_at(fixed, 0).cast_signed(),
+        received_ns: u64_at(fixed, 8).cast_signed(),
+        value: f64::from_bits(u64_at(fixed, 16)),
+        flags: u32_at(fixed, 40),
+        text_len: u32_at(fixed, 44),
+        data_start: u32_at(fixed, 48),
+        data_len: u32_at(fixed, 52),
+        id_start: u32_at(fixed, 56),
+        id_len: u32_at(fixed, 60),
+        ..Meta::default()
+    };
+    let mut names = [""; 4];
+    for (i, name) in names.iter_mut().enumerate() {
+        let len = u16::from_le_bytes([fixed[64 + 2 * i], fixed[65 + 2 * i]]);
+        let (here, behind) = rest.split_at_checked(usize::from(len))?;
+        *name = std::str::from_utf8(here).ok()?;
+        rest = behind;
+    }
+    let text = rest.get(..meta.text_len as usize)?;
+    let len = event_len(names, text.len());
+    (len <= bytes.len()).then_some((RecordEvent { meta, key, names, text: [text, &[], &[]] }, len))
+}
+
+fn read_cursor(bytes: &[u8]) -> Option<(RecordCursor<'_>, usize)> {
+    let fixed = bytes.get(..16)?;
+    let len = u32_at(fixed, 8) as usize;
+    let key = std::str::from_utf8(bytes.get(16..16 + len)?).ok()?;
+    Some(((key, u64_at(fixed, 0)), (16 + len).next_multiple_of(8).min(bytes.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let text = b"{\"seq\":7}";
+        let meta = Meta { seq: 7, value: 1.5, text_len: 9, ..Meta::default() };
+        let names = ["kind", "", "source", "origin"];
+        let event = RecordEvent { meta, key: 99, names, text: [text, b"", b""] };
+        let mut bytes = vec![0; 400];
+        let mut len = HEADER;
+        len += put_event(&mut bytes[len..], &event);
+        len += put_cursor(&mut bytes[len..], ("plugin", 5));
+        bytes.truncate(len);
+        seal(&mut bytes, 1, 4096, 7, [1, 1]);
+        bytes
+    }
+
+    #[test]
+    fn reads_back_what_was_written() {
+        let bytes = sample();
+        let record = Record::read(&bytes, 4096, 1).expect("valid");
+        let (mut events, mut cursors) = (0, 0);
+        let sane = record.each(
+            |event| {
+                assert_eq!(event.names, ["kind", "", "source", "origin"]);
+                assert_eq!((event.meta.seq, event.key, event.text[0].len()), (7, 99, 9));
+                events += 1;
+            },
+            |cursor| {
+                assert_eq!(cursor, ("plugin", 5));
+                cursors += 1;
+            },
+        );
+        assert!(sane && (events, cursors) == (1, 1));
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_shows() {
+        let bytes = sample();
+        assert!(Record::read(&bytes, 4104, 1).is_none() && Record::read(&bytes, 4096, 2).is_none());
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Record::read(&damaged, 4096, 1).is_none(), "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert!(Record::read(&bytes[..len], 4096, 1).is_none(), "cut at {len}");
+        }
+    }
+}

@@ -95,7 +95,7 @@ fn tests_begin(file: &TextFile, code: &str) -> Option<usize> {
         return Some(0);
     }
     let lines: Vec<&str> = code.lines().map(str::trim).collect();
-    lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].ends_with('{'))
+    lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "))
 }
 
 fn sleeping_test(file: &TextFile) -> Vec<Violation> {
@@ -272,6 +272,8 @@ mod samples {
         found(sleeping_test, "tests/fixtures/hang.rs", line, 0);
         let beside = format!("{line}#[cfg(test)]\nmod tests {{\n{line}}}\n");
         found(sleeping_test, "core/a/src/b.rs", &beside, 1);
+        let seam = format!("#[cfg(test)]\nfn never() {{}}\nfn wait() {{\n{line}}}\n");
+        found(sleeping_test, "core/a/src/b.rs", &seam, 0);
         let polled = format!("// Poll: the child writes no event.\n{line}");
         found(sleeping_test, "core/a/tests/b.rs", &polled, 0);
     }

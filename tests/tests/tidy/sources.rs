@@ -95,7 +95,8 @@ fn tests_begin(file: &TextFile, code: &str) -> Option<usize> {
         return Some(0);
     }
     let lines: Vec<&str> = code.lines().map(str::trim).collect();
-    lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "))
+    let opens = |line: &str| line.starts_with("mod ") && line.ends_with('{');
+    lines.windows(2).position(|pair| pair[0] == "#[cfg(test)]" && opens(pair[1]))
 }
 
 fn sleeping_test(file: &TextFile) -> Vec<Violation> {

@@ -7,6 +7,7 @@
 
 use crate::layout::{Column, Geometry};
 use crate::mapping::Mapping;
+use crate::reader::CopyBuf;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// What the columns say about one event. Spans count bytes from the start of its text.
@@ -307,6 +308,29 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// A run over copied events, with the copy's own texts as the arena.
+    pub(crate) fn over(copy: &'a CopyBuf) -> Self {
+        Self {
+            first: copy.first,
+            time_ns: &copy.time_ns,
+            received_ns: &copy.received_ns,
+            value: &copy.value,
+            kind: &copy.kind,
+            subject: &copy.subject,
+            source: &copy.source,
+            origin: &copy.origin,
+            flags: &copy.flags,
+            text_offset: &copy.text_offset,
+            text_len: &copy.text_len,
+            data_start: &copy.data_start,
+            data_len: &copy.data_len,
+            id_start: &copy.id_start,
+            id_len: &copy.id_len,
+            arena: copy.text.as_ptr(),
+            arena_len: copy.text.len(),
+        }
+    }
+
     /// Number of events.
     #[must_use]
     pub fn len(&self) -> usize {

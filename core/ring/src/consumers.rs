@@ -101,11 +101,13 @@ pub(crate) struct Consumer {
 pub(crate) struct Target {
     kind: WakeTarget,
     local: WaitCell,
+    /// The largest cursor read from the control page.
+    said: AtomicU64,
 }
 
 impl Target {
     pub(crate) fn new(kind: WakeTarget) -> Self {
-        Self { kind, local: WaitCell::new() }
+        Self { kind, local: WaitCell::new(), said: AtomicU64::new(0) }
     }
 
     fn cell(&self) -> &WaitCell {
@@ -164,12 +166,14 @@ impl Consumer {
             return known;
         }
         let WakeTarget::Control(page) = &target.kind else { return known };
-        // Looked at after the known cursor: an honest page is never behind it.
         let said = page.cursor();
         if said == known {
             return known;
         }
-        if said < known || said > hot.published() {
+        // A page may be behind the known cursor, which a submission moves before the child hears of
+        // it; it may not be behind itself.
+        let before = target.said.fetch_max(said, Ordering::AcqRel);
+        if said < before || said > hot.published() {
             self.violations.fetch_add(1, Ordering::Relaxed);
             return known;
         }

@@ -38,7 +38,7 @@ const _: () = {
 };
 
 impl Hot {
-    #[cfg(any(loom, shuttle, test))]
+    #[cfg(any(loom, shuttle))]
     pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
         Self {

@@ -13,6 +13,8 @@ mod combine;
 mod config;
 mod consumers;
 mod control;
+#[cfg(test)]
+mod crash_tests;
 mod dedup;
 mod error;
 mod fail;

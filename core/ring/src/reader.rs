@@ -4,9 +4,9 @@
 //! never returned.
 
 use crate::FLAG_LOST;
-use crate::columns::Meta;
+use crate::columns::{Meta, Run};
 use crate::names::NameIndex;
-use crate::segment::Segment;
+use crate::segment::{ReadMapping, Segment};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -85,6 +85,12 @@ impl CopyBuf {
         &self.text[start..start + self.text_len[i] as usize]
     }
 
+    /// The events as a run over the copy.
+    #[must_use]
+    pub fn run(&self) -> Run<'_> {
+        Run::over(self)
+    }
+
     /// Drops all events and keeps the room.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -139,6 +145,81 @@ impl CopyBuf {
     }
 }
 
+impl Segment {
+    /// Copies up to `max_events` events after `cursor`, in order and without holes, and stops early
+    /// when the texts pass `max_bytes` (after at least one event).
+    fn copy(&self, cursor: u64, max_events: usize, max_bytes: usize, into: &mut CopyBuf) -> Copied {
+        into.clear();
+        let max_bytes = max_bytes.min(u32::MAX as usize - (1 << 22));
+        let mut copied = Copied { cursor, missed: None };
+        let published = self.hot().published();
+        while copied.cursor < published && into.len() < max_events && into.text.len() < max_bytes {
+            let seq = copied.cursor + 1;
+            let start = into.text.len();
+            match self.load_with_text(seq, &mut into.text) {
+                Some(meta) => {
+                    if into.is_empty() {
+                        into.first = seq;
+                    }
+                    into.push(&meta, start);
+                    copied.cursor = seq;
+                }
+                // Lapped after the first event: the caller gets what is there, and the gap then.
+                None if !into.is_empty() => break,
+                None => self.skip_lapped(&mut copied, published),
+            }
+        }
+        copied
+    }
+
+    fn load_with_text(&self, seq: u64, text: &mut Vec<u8>) -> Option<Meta> {
+        let start = text.len();
+        let meta = self.columns().load(seq);
+        // Checked before the text is copied too, so that a torn length copies nothing.
+        if seq >= self.hot().oldest()
+            && self.intact(seq, meta.text_pos)
+            && self.columns().read_text(meta.text_offset, meta.text_len, text)
+            && self.intact(seq, meta.text_pos)
+        {
+            return Some(meta);
+        }
+        text.truncate(start);
+        None
+    }
+
+    /// Moves the cursor to what is still kept and counts what lies between as missed.
+    fn skip_lapped(&self, copied: &mut Copied, published: u64) {
+        let from = copied.missed.as_ref().map_or(copied.cursor + 1, |missed| *missed.start());
+        let to = (self.hot().oldest().saturating_sub(1)).max(copied.cursor + 1).min(published);
+        copied.missed = Some(from..=to);
+        copied.cursor = to;
+    }
+}
+
+impl ReadMapping {
+    /// As [`Reader::copy`], in a plugin process or thread that must not borrow.
+    pub fn copy(
+        &self,
+        cursor: u64,
+        max_events: usize,
+        max_bytes: usize,
+        into: &mut CopyBuf,
+    ) -> Copied {
+        self.segment().copy(cursor, max_events, max_bytes, into)
+    }
+
+    /// The flags of `seq`; `None` if it is not (or no longer) there.
+    #[must_use]
+    pub fn flags(&self, seq: u64) -> Option<u32> {
+        let hot = self.segment().hot();
+        if seq > hot.published() || seq < hot.oldest() {
+            return None;
+        }
+        let meta = self.segment().columns().load(seq);
+        self.segment().intact(seq, meta.text_pos).then_some(meta.flags)
+    }
+}
+
 impl Reader {
     pub(crate) fn new(segment: Arc<Segment>, names: Arc<NameIndex>) -> Self {
         Self { segment, names, scratch: Vec::new() }
@@ -187,27 +268,7 @@ impl Reader {
         max_bytes: usize,
         into: &mut CopyBuf,
     ) -> Copied {
-        into.clear();
-        let max_bytes = max_bytes.min(u32::MAX as usize - (1 << 22));
-        let mut copied = Copied { cursor, missed: None };
-        let published = self.published();
-        while copied.cursor < published && into.len() < max_events && into.text.len() < max_bytes {
-            let seq = copied.cursor + 1;
-            let start = into.text.len();
-            match self.load_with_text(seq, &mut into.text) {
-                Some(meta) => {
-                    if into.is_empty() {
-                        into.first = seq;
-                    }
-                    into.push(&meta, start);
-                    copied.cursor = seq;
-                }
-                // Lapped after the first event: the caller gets what is there, and the gap then.
-                None if !into.is_empty() => break,
-                None => self.skip_lapped(&mut copied, published),
-            }
-        }
-        copied
+        self.segment.copy(cursor, max_events, max_bytes, into)
     }
 
     /// Calls `sink` with every event after `cursor` that `accept` takes, and its text, until
@@ -231,7 +292,7 @@ impl Reader {
                 if examined > 0 {
                     break;
                 }
-                self.skip_lapped(&mut copied, published);
+                self.segment.skip_lapped(&mut copied, published);
                 continue;
             }
             let wanted = meta.flags & FLAG_LOST == 0 && accept(&meta);
@@ -251,29 +312,6 @@ impl Reader {
         }
         self.scratch = scratch;
         copied
-    }
-
-    fn load_with_text(&self, seq: u64, text: &mut Vec<u8>) -> Option<Meta> {
-        let start = text.len();
-        let meta = self.segment.columns().load(seq);
-        // Checked before the text is copied too, so that a torn length copies nothing.
-        if seq >= self.oldest()
-            && self.segment.intact(seq, meta.text_pos)
-            && self.segment.columns().read_text(meta.text_offset, meta.text_len, text)
-            && self.segment.intact(seq, meta.text_pos)
-        {
-            return Some(meta);
-        }
-        text.truncate(start);
-        None
-    }
-
-    /// Moves the cursor to what is still kept and counts what lies between as missed.
-    fn skip_lapped(&self, copied: &mut Copied, published: u64) {
-        let from = copied.missed.as_ref().map_or(copied.cursor + 1, |missed| *missed.start());
-        let to = (self.oldest().saturating_sub(1)).max(copied.cursor + 1).min(published);
-        copied.missed = Some(from..=to);
-        copied.cursor = to;
     }
 
     /// Appends the string of a name id to `out`; `false` if the id is not (or no longer) there.

@@ -157,7 +157,6 @@ impl<'b> Envelope<'b> {
                 }
             }
         }
-        posted.errors = std::mem::take(&mut self.errors);
         let is_beauty = same_text(self.get(Attribute::Type), BEAUTY_KIND);
         posted.form = if is_beauty { Form::Beauty } else { Form::General };
         match *self.get(Attribute::Data) {
@@ -165,12 +164,14 @@ impl<'b> Envelope<'b> {
             Value::Object(object) => general_data(&mut posted, object, nest),
             other => {
                 posted.put(Field::Data, other);
-                if other.is_given() || self.get(Attribute::DataBase64).is_given() {
+                if other.is_given() || self.refuses_data() {
                     // The data is refused already; that no value was found in it would be noise.
                     posted.put(Field::Value, Value::Float(0.0));
                 }
             }
         }
+        self.errors.append(&mut posted.errors);
+        posted.errors = std::mem::take(&mut self.errors);
         if !posted.get(Field::Timestamp).is_given() {
             posted.fill(Field::Timestamp, Value::Instant(received_ns));
         }
@@ -223,6 +224,13 @@ impl<'b> Envelope<'b> {
 
     fn is_repeated(&self, attribute: Attribute) -> bool {
         self.repeated >> attribute as usize & 1 == 1
+    }
+
+    /// Whether what is wrong with the envelope is that it carries no JSON data.
+    fn refuses_data(&self) -> bool {
+        let content_type = self.names[Attribute::ContentType as usize];
+        let is_json = self.errors.iter().all(|error| error.field != content_type);
+        !is_json || self.get(Attribute::DataBase64).is_given()
     }
 
     /// One error for an attribute is enough.

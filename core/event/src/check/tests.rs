@@ -45,8 +45,10 @@ fn with<T>(body: &str, look: impl FnOnce(Event<'_>) -> T) -> T {
     look(parser.parse(body.as_bytes(), &RECEIPT, &Limits::default()).expect(body))
 }
 
+type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 /// Each row: members, and the fields that are wrong; none means accepted.
-fn table(base: &[(&str, &str)], rows: &[(&[(&str, &str)], &[&str])]) {
+fn table(base: &[(&str, &str)], rows: &[Row<'_>]) {
     for (members, wrong) in rows {
         let body = object(base, members);
         assert_eq!(fields(&body), *wrong, "{body}");
@@ -204,7 +206,7 @@ fn beauty_texts() {
     for (name, limit) in [("chaos_fingerprint", 32), ("dance_sequence", 64), ("wisdom", 200)] {
         let (max, over) = (text("→", limit), text("→", limit + 1));
         let wrong: &[&str] = &[name];
-        let rows: &[(&[(&str, &str)], &[&str])] = &[
+        let rows: &[Row<'_>] = &[
             (&[(name, &max)], &[]),
             (&[(name, r#""""#)], &[]),
             (&[(name, "null")], &[]),

@@ -249,11 +249,11 @@ impl Client {
         {
             self.finish(linger);
         }
-        if let Some(payload) = self.pong.take() {
-            if !self.begin(&frame::pong(&payload), tally)? {
-                self.pong = Some(payload);
-                return Ok(Step::Blocked);
-            }
+        if let Some(payload) = self.pong.take()
+            && !self.begin(&frame::pong(&payload), tally)?
+        {
+            self.pong = Some(payload);
+            return Ok(Step::Blocked);
         }
         Ok(if self.rest.is_some() { Step::Blocked } else { Step::Clear })
     }

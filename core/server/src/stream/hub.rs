@@ -291,12 +291,16 @@ impl StreamHub {
         arrival.id = self.next_id.fetch_add(1, Ordering::Relaxed);
         arrival.heartbeat = arrival.heartbeat.clamp(TICK, HEARTBEAT_MAX);
         let id = ClientId(arrival.id);
-        let shard = self.shards.iter().min_by_key(|shard| shard.inbox.clients());
-        let shard = shard.expect("a hub has at least one shard");
-        match shard.inbox.arrive(Box::new(arrival)) {
-            Ok(()) => Ok(id),
-            Err(arrival) => Err(self.turn_away(&arrival, GOING_AWAY, AttachError::Closed)),
+        let mut arrival = Box::new(arrival);
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| &shard.inbox).collect();
+        shards.sort_by_key(|inbox| inbox.clients());
+        for inbox in shards {
+            match inbox.arrive(arrival) {
+                Ok(()) => return Ok(id),
+                Err(refused) => arrival = refused,
+            }
         }
+        Err(self.turn_away(&arrival, GOING_AWAY, AttachError::Closed))
     }
 
     /// Says goodbye as far as the socket takes it, and makes the place free.

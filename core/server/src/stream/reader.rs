@@ -44,11 +44,11 @@ impl FrameReader {
     /// Reads until something is to be answered or `input` is used up; `input` is left at what was not read.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Incoming> {
         while !self.broken {
-            if !self.in_payload {
-                if let Err(code) = self.read_header(input)? {
-                    self.broken = true;
-                    return Some(Incoming::Violation(code));
-                }
+            if !self.in_payload
+                && let Err(code) = self.read_header(input)?
+            {
+                self.broken = true;
+                return Some(Incoming::Violation(code));
             }
             self.read_payload(input)?;
             if let Some(incoming) = self.finish_frame() {

@@ -119,6 +119,7 @@ impl Shard {
 
     /// Runs until the hub orders a stop and every client is gone or out of time.
     pub(super) fn run(mut self) {
+        let _closing = Closing(Arc::clone(&self.shared));
         let mut events = Vec::with_capacity(EVENTS);
         let mut fired = Vec::new();
         while !self.is_over() {
@@ -372,6 +373,15 @@ impl Shard {
             reason = client.reason,
             "stream disconnected"
         );
+    }
+}
+
+/// Closes the inbox when its shard ends, even by a panic, so that no client waits there for ever.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.inbox.stop(Instant::now());
     }
 }
 

@@ -221,6 +221,15 @@ pub(super) mod tests {
     /// A log in which event n reads `{"seq":n}`; even events have kind 1, odd ones kind 2.
     pub(in super::super) struct Plain {
         pub(in super::super) kept: std::ops::RangeInclusive<u64>,
+        /// Sequences that were given out and have no event.
+        pub(in super::super) lost: std::ops::RangeInclusive<u64>,
+    }
+
+    impl Plain {
+        pub(in super::super) fn new(kept: std::ops::RangeInclusive<u64>) -> Self {
+            // No sequence is 0, so nothing is lost.
+            Self { kept, lost: 0..=0 }
+        }
     }
 
     impl Names for Plain {
@@ -239,7 +248,7 @@ pub(super) mod tests {
             *self.kept.start()
         }
         fn read(&self, seq: u64, text: &mut Vec<u8>) -> Option<Triple> {
-            self.kept.contains(&seq).then(|| {
+            (self.kept.contains(&seq) && !self.lost.contains(&seq)).then(|| {
                 text.extend_from_slice(format!(r#"{{"seq":{seq}}}"#).as_bytes());
                 [1 + (seq % 2) as u32, 0, 0]
             })
@@ -249,7 +258,7 @@ pub(super) mod tests {
     fn filled(kept: std::ops::RangeInclusive<u64>, from: u64, to: u64) -> Window {
         let mut window = Window::default();
         let span = Span { from, to, bytes: 1 << 20 };
-        window.fill(&Plain { kept }, &mut Terms::new(), &span, [true, false, true]);
+        window.fill(&Plain::new(kept), &mut Terms::new(), &span, [true, false, true]);
         window
     }
 
@@ -276,7 +285,7 @@ pub(super) mod tests {
         let mut terms = Terms::new();
         let (odd, _) = terms.add(&Filter { kind: Some("odd".into()), ..Filter::default() });
         let span = Span { from: 1, to: 6, bytes: 1 << 20 };
-        window.fill(&Plain { kept: 1..=6 }, &mut terms, &span, [true, false, false]);
+        window.fill(&Plain::new(1..=6), &mut terms, &span, [true, false, false]);
         let mut gathered = Gathered::default();
         window.gather(1, 0, odd, &mut gathered);
         assert_eq!(gathered.bytes(), b"\x81\x09{\"seq\":3}\x81\x09{\"seq\":5}");
@@ -296,12 +305,28 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_window_ends_before_a_hole_and_the_next_begins_behind_it() {
+        let log = Plain { kept: 1..=1000, lost: 10..=200 };
+        let mut window = Window::default();
+        let mut fill = |from| {
+            let span = Span { from, to: 300, bytes: 1 << 20 };
+            window.fill(&log, &mut Terms::new(), &span, [true, false, false]);
+            (window.first(), window.last(), window.len())
+        };
+        assert_eq!(fill(5), (5, 9, 5));
+        // It looks for the hole's end a bounded number of times a fill, and always gets on.
+        let chased = 10 + CHASES as u64;
+        assert_eq!(fill(10), (chased, chased - 1, 0));
+        assert_eq!(fill(190), (201, 300, 100));
+    }
+
+    #[test]
     fn both_bounds_are_kept() {
         let window = filled(1..=20_000, 1, 20_000);
         assert_eq!(window.len(), WINDOW_EVENTS);
         let mut window = Window::default();
         let span = Span { from: 1, to: 20_000, bytes: 100 };
-        window.fill(&Plain { kept: 1..=20_000 }, &mut Terms::new(), &span, [true; 3]);
+        window.fill(&Plain::new(1..=20_000), &mut Terms::new(), &span, [true; 3]);
         assert_eq!(window.last(), 11, "the message that reaches the bound is the last");
     }
 }

@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use crate::encode::write_closing;
+
 /// What the receiver of an event knows and its poster does not say.
 #[derive(Clone, Copy, Debug)]
 pub struct Receipt<'a> {
@@ -65,6 +67,8 @@ pub(crate) struct Record {
 pub(crate) struct Arena {
     pub(crate) received_ns: i64,
     pub(crate) origin: String,
+    /// The end of every head, written once.
+    pub(crate) closing: Vec<u8>,
     pub(crate) names: String,
     pub(crate) heads: Vec<u8>,
     pub(crate) records: Vec<Record>,
@@ -76,6 +80,8 @@ impl Arena {
         self.received_ns = receipt.received_ns;
         self.origin.clear();
         self.origin.push_str(receipt.origin);
+        self.closing.clear();
+        write_closing(&mut self.closing, receipt.received_ns, receipt.origin);
         self.clear();
     }
 

@@ -147,11 +147,11 @@ impl Batch {
     }
 
     /// Keeps one item, good or bad.
-    fn item<'b>(
+    fn item(
         &mut self,
         index: usize,
-        posted: Result<Posted<'b>, EventError>,
-        receipt: &Receipt<'b>,
+        posted: Result<Posted<'_>, EventError>,
+        receipt: &Receipt<'_>,
         limits: &Limits,
     ) {
         let Self { scratch, arena, rejected } = self;

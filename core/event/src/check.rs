@@ -38,11 +38,11 @@ pub(crate) struct Texts<'s> {
 
 /// Checks an event whose texts are decoded.
 pub(crate) fn check<'s>(
-    mut posted: Posted<'s>,
+    posted: &mut Posted<'s>,
     receipt: &Receipt<'s>,
 ) -> Result<Checked<'s>, EventError> {
     let errors = std::mem::take(&mut posted.errors);
-    let mut checker = Checker { posted: &posted, errors };
+    let mut checker = Checker { posted, errors };
     let checked = checker.event(receipt);
     if checker.errors.is_empty() { Ok(checked) } else { Err(EventError::Invalid(checker.errors)) }
 }

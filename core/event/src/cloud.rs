@@ -8,7 +8,7 @@
 use crate::{
     error::FieldError,
     headers::{CloudHeaders, HeaderValue, is_json_type},
-    json::{Cursor, Nest, Object, Syntax, Text, Traits, Value},
+    json::{Cursor, Nest, Object, Syntax, Text, Traits, VALUE, Value},
     limits::BEAUTY_KIND,
     posted::{Field, Form, Names, Posted},
     rfc3339,
@@ -244,7 +244,6 @@ impl<'b> Envelope<'b> {
 
 /// Takes `value` out of the data; the rest is the event's data.
 fn general_data<'b>(posted: &mut Posted<'b>, object: Object<'b>, nest: &mut Nest) {
-    const VALUE: &str = "value";
     let mut traits = Traits { depth: 1, spaced: object.traits.spaced, ..Traits::default() };
     let read = Cursor::new(object.text).members(nest, |member| {
         if member.key.decode().is_some_and(|key| key == VALUE) {
@@ -254,7 +253,7 @@ fn general_data<'b>(posted: &mut Posted<'b>, object: Object<'b>, nest: &mut Nest
         }
     });
     debug_assert!(read.is_ok(), "an object that was read once reads again");
-    posted.put(Field::Data, Value::Object(Object { traits, without: Some(VALUE), ..object }));
+    posted.put(Field::Data, Value::Object(Object { traits, without_value: true, ..object }));
 }
 
 /// Reads the data as an event of its own and joins it with the envelope.

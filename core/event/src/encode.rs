@@ -11,7 +11,7 @@ use crate::{
     EventError, Limits,
     arena::{Arena, Record},
     check::Checked,
-    json::{Cursor, Nest, Object, escape_into},
+    json::{Cursor, Nest, Object, VALUE, escape_into},
     rfc3339,
 };
 
@@ -110,12 +110,17 @@ fn write_head(
             data = 0..0;
         }
     }
-    out.extend_from_slice(br#","received_at":""#);
-    rfc3339::write(out, arena.received_ns);
-    out.push(b'"');
-    string_member(out, br#","origin":"#, &arena.origin);
-    out.extend_from_slice(br#","seq":"#);
+    out.extend_from_slice(&arena.closing);
     (id_span, data)
+}
+
+/// Writes what the heads of all events under one receipt end with.
+pub(crate) fn write_closing(out: &mut Vec<u8>, received_ns: i64, origin: &str) {
+    out.extend_from_slice(br#","received_at":""#);
+    rfc3339::write(out, received_ns);
+    out.push(b'"');
+    string_member(out, br#","origin":"#, origin);
+    out.extend_from_slice(br#","seq":"#);
 }
 
 fn string_member(out: &mut Vec<u8>, name: &[u8], text: &str) {
@@ -127,13 +132,13 @@ fn string_member(out: &mut Vec<u8>, name: &[u8], text: &str) {
 
 /// Appends an object without the white space between its tokens.
 fn compact(out: &mut Vec<u8>, object: &Object<'_>, nest: &mut Nest) {
-    let Some(without) = object.without else {
+    if !object.without_value {
         return compact_value(out, object.text, object.traits.spaced);
-    };
+    }
     out.push(b'{');
     let mut comma = false;
     let read = Cursor::new(object.text).members(nest, |member| {
-        if member.key.decode().is_some_and(|key| key == without) {
+        if member.key.decode().is_some_and(|key| key == VALUE) {
             return;
         }
         if comma {

@@ -62,14 +62,17 @@ impl Value<'_> {
     }
 }
 
+/// The one member that may be taken out of an object.
+pub(crate) const VALUE: &str = "value";
+
 /// A JSON object as it stands in the body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Object<'b> {
     /// From the opening to the closing brace.
     pub(crate) text: &'b str,
     pub(crate) traits: Traits,
-    /// A top-level member that is not part of the object for its reader.
-    pub(crate) without: Option<&'static str>,
+    /// Its reader has taken the member [`VALUE`] out.
+    pub(crate) without_value: bool,
 }
 
 /// What a value contains, at any level.
@@ -217,9 +220,11 @@ impl<'b> Cursor<'b> {
         let start = self.at;
         let traits = self.container(nest)?;
         let value = match first {
-            Some(b'{') => {
-                Value::Object(Object { text: &self.text[start..self.at], traits, without: None })
-            }
+            Some(b'{') => Value::Object(Object {
+                text: &self.text[start..self.at],
+                traits,
+                without_value: false,
+            }),
             _ => Value::Array,
         };
         Ok((value, traits))
@@ -257,8 +262,8 @@ impl<'b> Cursor<'b> {
                 Value::Text(text)
             }
             Some(b'-' | b'0'..=b'9') => {
-                let number = self.number()?;
-                traits.overflow = overflows(number);
+                let (number, overflow) = self.number()?;
+                traits.overflow = overflow;
                 Value::Number(number)
             }
             Some(b't') => self.word("true", Value::Bool)?,
@@ -277,8 +282,8 @@ impl<'b> Cursor<'b> {
         Ok(value)
     }
 
-    /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
-    fn number(&mut self) -> Result<&'b str, Syntax> {
+    /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`, and whether that is beyond f64.
+    fn number(&mut self) -> Result<(&'b str, bool), Syntax> {
         let start = self.at;
         self.at += usize::from(self.byte() == Some(b'-'));
         if self.byte() == Some(b'0') {
@@ -290,12 +295,16 @@ impl<'b> Cursor<'b> {
             self.at += 1;
             self.digits()?;
         }
-        if let Some(b'e' | b'E') = self.byte() {
+        let scaled = matches!(self.byte(), Some(b'e' | b'E'));
+        if scaled {
             self.at += 1;
             self.at += usize::from(matches!(self.byte(), Some(b'+' | b'-')));
             self.digits()?;
         }
-        Ok(&self.text[start..self.at])
+        let number = &self.text[start..self.at];
+        // Without an exponent it takes more than 300 digits to get there.
+        let suspect = scaled || number.len() > 300;
+        Ok((number, suspect && !number.parse::<f64>().is_ok_and(f64::is_finite)))
     }
 
     fn digits(&mut self) -> Result<(), Syntax> {
@@ -370,12 +379,6 @@ enum Next {
     Key,
     /// A comma or the end.
     After,
-}
-
-/// Whether a number in the JSON grammar is beyond f64. Without an exponent that takes more than 300 digits.
-fn overflows(number: &str) -> bool {
-    let suspect = number.len() > 300 || number.bytes().any(|b| b | 0x20 == b'e');
-    suspect && !number.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 #[cfg(test)]

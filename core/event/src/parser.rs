@@ -149,17 +149,18 @@ impl Scratch {
 }
 
 /// Checks one posted event and appends it to the arena.
-pub(crate) fn admit<'b>(
+pub(crate) fn admit<'s>(
     arena: &mut Arena,
-    scratch: &mut Scratch,
+    scratch: &'s mut Scratch,
     index: usize,
-    posted: Posted<'b>,
+    mut posted: Posted<'s>,
     flags: u32,
-    receipt: &Receipt<'b>,
+    receipt: &Receipt<'s>,
     limits: &Limits,
 ) -> Result<(), EventError> {
     let Scratch { nest, decoded, .. } = scratch;
-    let checked = check(posted.decode(decoded), receipt)?;
+    posted.decode(decoded);
+    let checked = check(&mut posted, receipt)?;
     encode::append(arena, index, &checked, flags, limits, nest)
 }
 

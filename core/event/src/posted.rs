@@ -173,10 +173,13 @@ impl<'b> Posted<'b> {
     }
 
     /// Takes the escapes out of all texts that have some, through `decoded`, which is overwritten.
-    pub(crate) fn decode<'s>(self, decoded: &'s mut String) -> Posted<'s>
-    where
-        'b: 's,
-    {
+    pub(crate) fn decode(&mut self, decoded: &'b mut String) {
+        let is_escaped = |value: &Value<'_>| {
+            matches!(value, Value::Text(Text { escaped: true, unpaired: false, .. }))
+        };
+        if !self.values.iter().any(is_escaped) {
+            return;
+        }
         let mut ends = [0; FIELDS];
         decoded.clear();
         for (value, end) in self.values.iter().zip(&mut ends) {
@@ -185,17 +188,15 @@ impl<'b> Posted<'b> {
             }
             *end = decoded.len();
         }
-        let decoded: &'s str = decoded;
+        let decoded: &'b str = decoded;
         let mut start = 0;
-        let mut posted: Posted<'s> = self;
-        for (value, end) in posted.values.iter_mut().zip(ends) {
+        for (value, end) in self.values.iter_mut().zip(ends) {
             if let Value::Text(Text { raw, escaped: escaped @ true, unpaired: false }) = value {
                 *raw = &decoded[start..end];
                 *escaped = false;
             }
             start = end;
         }
-        posted
     }
 }
 

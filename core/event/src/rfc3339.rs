@@ -70,13 +70,11 @@ pub fn parse(text: &str) -> Result<i64, TimeError> {
     let local =
         days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second;
     let seconds = local - offset;
-    if leap && !ends_month(seconds) {
-        return Err(TimeError::NoSuchTime);
-    }
     let nanos = if leap { SECOND - 1 } else { nanos };
     // In 128 bits, as the whole seconds alone may be below the range of a time within it.
     let total = i128::from(seconds) * i128::from(SECOND) + i128::from(nanos);
-    i64::try_from(total).map_err(|_| TimeError::OutOfRange)
+    let unix_ns = i64::try_from(total).map_err(|_| TimeError::OutOfRange)?;
+    if leap && !ends_month(seconds) { Err(TimeError::NoSuchTime) } else { Ok(unix_ns) }
 }
 
 /// The UTC form, `2025-10-21T04:30:00Z` or with as many digits of fraction as needed: at most 30 bytes.
@@ -103,11 +101,12 @@ pub(crate) fn write(out: &mut Vec<u8>, unix_ns: i64) {
 
 fn digits(unix_ns: i64) -> ([u8; 30], usize) {
     let seconds = unix_ns.div_euclid(SECOND);
-    let mut nanos = unix_ns.rem_euclid(SECOND);
+    // Days since the year 0 and the rest fit 32 bits unsigned, in which division is cheap.
+    let mut nanos = unix_ns.rem_euclid(SECOND) as u32;
+    let clock = seconds.rem_euclid(DAY_SECONDS) as u32;
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_SECONDS));
-    let clock = seconds.rem_euclid(DAY_SECONDS);
     let mut out = *b"0000-00-00T00:00:00.000000000Z";
-    let mut pair = |at: usize, value: i64| {
+    let mut pair = |at: usize, value: u32| {
         out[at] = b'0' + (value / 10) as u8;
         out[at + 1] = b'0' + (value % 10) as u8;
     };
@@ -122,12 +121,16 @@ fn digits(unix_ns: i64) -> ([u8; 30], usize) {
         out[19] = b'Z';
         return (out, 20);
     }
-    for at in (20..29).rev() {
+    let mut end = 29;
+    while nanos.is_multiple_of(10) {
+        nanos /= 10;
+        end -= 1;
+    }
+    out[end] = b'Z';
+    for at in (20..end).rev() {
         out[at] = b'0' + (nanos % 10) as u8;
         nanos /= 10;
     }
-    let end = (21..=29).rev().find(|&end| out[end - 1] != b'0').unwrap_or(21);
-    out[end] = b'Z';
     (out, end + 1)
 }
 
@@ -191,16 +194,17 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+/// The date of a day since 1970-01-01, for every day that 64 bits of nanoseconds reach.
+fn civil_from_days(days: i64) -> (u32, u32, u32) {
+    let days = (days + 719_468) as u32;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let year = era * 400 + year_of_era + u32::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
 

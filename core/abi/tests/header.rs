@@ -180,6 +180,14 @@ fn the_header_is_also_cpp() {
     compile("c++", "g++", &arguments, &source, &scratch("entry.so"));
 }
 
+/// The plugin in C needs nothing of this repository but the header.
+#[test]
+fn a_plugin_in_c_compiles_against_the_header_alone() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/c/tally.c");
+    let arguments = ["-std=c11", "-shared", "-fPIC", "-fvisibility=hidden"];
+    compile("cc", "gcc", &arguments, &source, &scratch("tally.so"));
+}
+
 /// A function pointer in a structure is preceded, since the last one, by a comment with its thread.
 #[test]
 fn every_function_states_its_thread() {

@@ -1,0 +1,156 @@
+//! Where messages of the host arrive and questions to it wait for their answer.
+//!
+//! Deliveries come from one thread (the socket's reader, or the supervisor); the worker takes requests between two
+//! batches; any thread may ask.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::wire::{Begin, FromGuest, HttpCall, ToGuest};
+
+/// Carries a message to the host.
+pub(crate) trait Link: Send + Sync {
+    /// Sends or drops: a host that is gone needs nothing more.
+    fn send(&self, message: FromGuest);
+}
+
+/// Something for the worker to do between batches.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Run from here.
+    Begin(Box<Begin>),
+    /// Answer a request.
+    Call(u64, Box<HttpCall>),
+    /// End.
+    Stop,
+}
+
+/// Most requests that wait for the worker; the host sends no more than it may have open.
+const MAX_REQUESTS: usize = 1_024;
+
+#[derive(Default)]
+struct Inner {
+    requests: VecDeque<Request>,
+    answers: HashMap<u64, Option<Result<u64, i32>>>,
+    next_id: u64,
+    closed: bool,
+}
+
+/// The desk between the worker, the plugin's threads and the host.
+pub(crate) struct Desk {
+    link: Box<dyn Link>,
+    wake: Box<dyn Fn() + Send + Sync>,
+    inner: Mutex<Inner>,
+    answered: Condvar,
+}
+
+impl Desk {
+    /// `wake` ends the worker's wait for events.
+    pub(crate) fn new(link: Box<dyn Link>, wake: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self { link, wake, inner: Mutex::default(), answered: Condvar::new() }
+    }
+
+    /// Sends without an answer.
+    pub(crate) fn tell(&self, message: FromGuest) {
+        self.link.send(message);
+    }
+
+    /// Sends the question made with a fresh id and waits for its answer; a closed desk answers `BUSY`.
+    pub(crate) fn ask(&self, question: impl FnOnce(u64) -> FromGuest) -> Result<u64, i32> {
+        let id = {
+            let mut inner = self.lock();
+            if inner.closed {
+                return Err(shimmer_abi::Status::BUSY.0);
+            }
+            inner.next_id += 1;
+            let id = inner.next_id;
+            inner.answers.insert(id, None);
+            id
+        };
+        self.link.send(question(id));
+        let mut inner = self.lock();
+        loop {
+            if let Some(Some(result)) = inner.answers.get(&id).copied() {
+                inner.answers.remove(&id);
+                return result;
+            }
+            if inner.closed {
+                inner.answers.remove(&id);
+                return Err(shimmer_abi::Status::BUSY.0);
+            }
+            inner = self.answered.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes a message of the host.
+    pub(crate) fn deliver(&self, message: ToGuest) {
+        let request = match message {
+            ToGuest::Hello(_) => return,
+            ToGuest::Begin(begin) => Request::Begin(begin),
+            ToGuest::Call { id, call } => Request::Call(id, call),
+            ToGuest::Stop => Request::Stop,
+            ToGuest::Ack { id, result } => {
+                if let Some(place) = self.lock().answers.get_mut(&id) {
+                    *place = Some(result);
+                }
+                self.answered.notify_all();
+                return;
+            }
+        };
+        let refused = {
+            let mut inner = self.lock();
+            if inner.requests.len() < MAX_REQUESTS {
+                inner.requests.push_back(request);
+                None
+            } else {
+                Some(request)
+            }
+        };
+        if let Some(Request::Call(id, _)) = refused {
+            self.link.send(FromGuest::Answer { id, answer: Err("too many requests wait".into()) });
+        }
+        self.answered.notify_all();
+        (self.wake)();
+    }
+
+    /// The host is gone or has let go: every wait ends.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.answered.notify_all();
+        (self.wake)();
+    }
+
+    /// Whether the host is gone or has let go.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Whether a request waits.
+    pub(crate) fn has_requests(&self) -> bool {
+        let inner = self.lock();
+        !inner.requests.is_empty() || inner.closed
+    }
+
+    /// The next request.
+    pub(crate) fn take(&self) -> Option<Request> {
+        self.lock().requests.pop_front()
+    }
+
+    /// Waits for the next request; `None` when the desk closes.
+    pub(crate) fn wait(&self) -> Option<Request> {
+        let mut inner = self.lock();
+        loop {
+            if let Some(request) = inner.requests.pop_front() {
+                return Some(request);
+            }
+            if inner.closed {
+                return None;
+            }
+            inner = self.answered.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,18 @@
+//! The runner of one plugin: the same code in a child process and on a thread of the host.
+//!
+//! Everything here speaks to the host in [`crate::wire`] messages alone; only what carries them differs.
+
+mod api;
+mod calls;
+mod child;
+mod desk;
+mod selection;
+mod series;
+mod worker;
+
+pub use child::plugin_host_main;
+pub(crate) use child::prepare;
+pub(crate) use desk::{Desk, Link};
+pub(crate) use selection::EMITTER_SHIFT;
+pub(crate) use series::MAX_SAMPLES;
+pub(crate) use worker::{Events, MAX_BATCH};

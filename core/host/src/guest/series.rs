@@ -1,0 +1,169 @@
+//! The plugin's own metrics: declared once, bounded, sent to the host as absolute values.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use shimmer_abi::{MAX_LABELS, MetricKind, Status};
+
+use crate::wire::Series;
+
+/// Most metrics of a plugin.
+const MAX_METRICS: usize = 256;
+/// Most samples over all metrics.
+pub(crate) const MAX_SAMPLES: usize = 4_096;
+/// Longest label value in bytes.
+const MAX_LABEL_BYTES: usize = 256;
+
+#[derive(Default)]
+struct Inner {
+    metrics: Vec<Metric>,
+    samples: usize,
+    changed: bool,
+}
+
+struct Metric {
+    name: String,
+    help: String,
+    counter: bool,
+    labels: Vec<String>,
+    values: BTreeMap<Vec<String>, f64>,
+}
+
+/// How a value is applied.
+#[derive(Clone, Copy)]
+pub(crate) enum Update {
+    Set(f64),
+    Add(f64),
+}
+
+/// The registry of one plugin.
+#[derive(Default)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+}
+
+impl Registry {
+    /// Declares a metric or finds the equal declaration.
+    pub(crate) fn declare(
+        &self,
+        kind: MetricKind,
+        name: &str,
+        help: &str,
+        labels: Vec<String>,
+    ) -> Result<u32, Status> {
+        let counter = kind == MetricKind::COUNTER;
+        let good = valid_name(name)
+            && (counter || kind == MetricKind::GAUGE)
+            && counter == name.ends_with("_total")
+            && help.chars().count() <= 256
+            && labels.iter().all(|label| valid_name(label) && label != "plugin");
+        if !good {
+            return Err(Status::INVALID);
+        }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = inner.metrics.iter().position(|metric| metric.name == name) {
+            let metric = &inner.metrics[index];
+            let same = metric.counter == counter && metric.labels == labels;
+            return if same { Ok(index as u32) } else { Err(Status::INVALID) };
+        }
+        if inner.metrics.len() == MAX_METRICS || labels.len() > MAX_LABELS {
+            return Err(Status::LIMIT);
+        }
+        inner.metrics.push(Metric {
+            name: name.to_owned(),
+            help: help.to_owned(),
+            counter,
+            labels,
+            values: BTreeMap::new(),
+        });
+        Ok((inner.metrics.len() - 1) as u32)
+    }
+
+    /// Applies a value to the sample with these label values.
+    pub(crate) fn update(&self, id: u32, labels: Vec<String>, update: Update) -> Status {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *inner;
+        let Some(metric) = inner.metrics.get_mut(id as usize) else { return Status::INVALID };
+        let good = match update {
+            Update::Set(value) => !metric.counter && !value.is_nan(),
+            Update::Add(value) => value.is_finite() && (!metric.counter || value >= 0.0),
+        };
+        if !good
+            || labels.len() != metric.labels.len()
+            || labels.iter().any(|l| l.len() > MAX_LABEL_BYTES)
+        {
+            return Status::INVALID;
+        }
+        let new = !metric.values.contains_key(&labels);
+        if new && inner.samples == MAX_SAMPLES {
+            return Status::LIMIT;
+        }
+        inner.samples += usize::from(new);
+        let place = metric.values.entry(labels).or_insert(0.0);
+        match update {
+            Update::Set(value) => *place = value,
+            Update::Add(value) => *place += value,
+        }
+        inner.changed = true;
+        Status::OK
+    }
+
+    /// Everything, if anything changed since the last call.
+    pub(crate) fn changed(&self) -> Option<Vec<Series>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut inner.changed).then(|| {
+            inner
+                .metrics
+                .iter()
+                .map(|metric| Series {
+                    name: metric.name.clone(),
+                    help: metric.help.clone(),
+                    counter: metric.counter,
+                    labels: metric.labels.clone(),
+                    samples: metric.values.iter().map(|(l, v)| (l.clone(), *v)).collect(),
+                })
+                .collect()
+        })
+    }
+}
+
+fn valid_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_bounded_and_counters_only_rise() {
+        let registry = Registry::default();
+        let id =
+            registry.declare(MetricKind::COUNTER, "seen_total", "h", vec!["k".into()]).unwrap();
+        assert_eq!(registry.update(id, vec!["a".into()], Update::Add(-1.0)), Status::INVALID);
+        assert_eq!(registry.update(id, vec!["a".into()], Update::Set(1.0)), Status::INVALID);
+        assert_eq!(registry.update(id, vec![], Update::Add(1.0)), Status::INVALID);
+        for i in 0..MAX_SAMPLES {
+            assert_eq!(registry.update(id, vec![i.to_string()], Update::Add(1.0)), Status::OK);
+        }
+        assert_eq!(registry.update(id, vec!["new".into()], Update::Add(1.0)), Status::LIMIT);
+        assert_eq!(registry.changed().unwrap()[0].samples.len(), MAX_SAMPLES);
+        assert_eq!(registry.changed(), None, "nothing changed since");
+    }
+
+    #[test]
+    fn a_declaration_is_found_again_and_a_contradiction_refused() {
+        let registry = Registry::default();
+        let id = registry.declare(MetricKind::GAUGE, "level", "h", vec![]).unwrap();
+        assert_eq!(registry.declare(MetricKind::GAUGE, "level", "h", vec![]), Ok(id));
+        assert!(registry.declare(MetricKind::GAUGE, "level", "h", vec!["x".into()]).is_err());
+        assert!(registry.declare(MetricKind::COUNTER, "level", "h", vec![]).is_err());
+        assert!(registry.declare(MetricKind::GAUGE, "a b", "h", vec![]).is_err());
+        for i in 1..MAX_METRICS {
+            registry.declare(MetricKind::GAUGE, &format!("m{i}"), "h", vec![]).unwrap();
+        }
+        assert_eq!(registry.declare(MetricKind::GAUGE, "last", "h", vec![]), Err(Status::LIMIT));
+    }
+}

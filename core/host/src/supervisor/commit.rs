@@ -1,0 +1,188 @@
+//! Messages of a running instance: transactions, single emits, logs, answers, state.
+
+use std::sync::PoisonError;
+
+use shimmer_abi::Status;
+use shimmer_ring::{Outcome, PublishError, Reserve, Submission};
+
+use super::run::Supervisor;
+use super::unix_now_ns;
+use crate::effects::Refusal;
+use crate::wire::{Effect, FromGuest, ToGuest};
+use crate::{CallError, guest};
+
+/// A transaction that waits for room in the ring.
+pub(super) struct Pending {
+    id: u64,
+    cursor: u64,
+    events: u64,
+    effects: Vec<Effect>,
+}
+
+impl Supervisor {
+    pub(super) fn message(&mut self, message: FromGuest) {
+        match message {
+            FromGuest::Loaded(manifest) => self.loaded(*manifest),
+            FromGuest::Refused { reason } => {
+                if let Some(up) = &mut self.up {
+                    up.refused = true;
+                    up.last_words = Some(reason);
+                }
+            }
+            FromGuest::Started => self.started(),
+            FromGuest::Commit { id, cursor, events, effects } => {
+                if let Some(up) = &mut self.up {
+                    up.pending = Some(Pending { id, cursor, events, effects });
+                    self.retry_pending();
+                }
+            }
+            FromGuest::Emit { id, effect } => self.emit(id, effect),
+            FromGuest::Log { level, message } => {
+                for line in message.lines() {
+                    self.log(level, "log", line);
+                }
+            }
+            FromGuest::Answer { id, answer } => {
+                if let Some(reply) = self.calls.close(id) {
+                    reply(answer.map_err(CallError::Failed));
+                }
+            }
+            FromGuest::State { cursor, blob } => self.take_state(cursor, &blob),
+            FromGuest::Series(series) => self.take_series(series),
+            FromGuest::Failed { reason } => {
+                if let Some(up) = &mut self.up {
+                    up.last_words = Some(reason);
+                }
+            }
+            FromGuest::Stopped => {}
+        }
+    }
+
+    /// Publishes a waiting transaction, if there is room now.
+    pub(super) fn retry_pending(&mut self) {
+        let Some(pending) = self.up.as_mut().and_then(|up| up.pending.take()) else { return };
+        match self.publish(&pending.effects, Some(pending.cursor)) {
+            Ok(_) => {
+                self.send_topics(&pending.effects);
+                if let Some(up) = &mut self.up {
+                    up.committed = (pending.cursor, pending.events);
+                }
+                self.acknowledge(pending.id, Ok(0));
+            }
+            Err(Failure::Full) => {
+                if let Some(up) = &mut self.up {
+                    up.pending = Some(pending);
+                }
+            }
+            Err(Failure::Refused(refusal)) => {
+                // The runner checks the same rules first: who gets here went around it.
+                self.kill(format!("its transaction breaks the rules: {}", refusal.reason));
+            }
+            Err(Failure::Status(status)) => self.acknowledge(pending.id, Err(status.0)),
+        }
+    }
+
+    fn emit(&mut self, id: u64, effect: Effect) {
+        let effects = [effect];
+        let result = match self.publish(&effects, None) {
+            Ok(seq) => {
+                self.send_topics(&effects);
+                Ok(seq)
+            }
+            Err(Failure::Full) => Err(Status::BUSY.0),
+            Err(Failure::Refused(refusal)) => Err(refusal.status.0),
+            Err(Failure::Status(status)) => Err(status.0),
+        };
+        self.acknowledge(id, result);
+    }
+
+    /// Publishes effects with the cursor in one durable step; the sequence of the first event, 0 without one.
+    fn publish(&mut self, effects: &[Effect], cursor: Option<u64>) -> Result<u64, Failure> {
+        let received_ns = unix_now_ns();
+        let (name, epoch) = (&self.config.name, &self.context.epoch);
+        let spare_ids = &mut self.spare_ids;
+        let spare = || {
+            *spare_ids += 1;
+            format!("{name}-{epoch}-{spare_ids}")
+        };
+        self.rules
+            .encode(effects, received_ns, spare, &mut self.encoded)
+            .map_err(Failure::Refused)?;
+        let entries = self.encoded.entries(effects, &self.rules, received_ns);
+        let consumer = self.consumer.as_ref().ok_or(Failure::Status(Status::FAILED))?;
+        if entries.is_empty() && cursor.is_none_or(|to| consumer.advance(to).is_ok()) {
+            return Ok(0);
+        }
+        let submission = Submission {
+            entries: &entries,
+            cursor: cursor.map(|to| (consumer.id(), to)),
+            reserve: Reserve::Effects,
+        };
+        let mut outcomes = Vec::new();
+        match self.producer.publish(&submission, &mut outcomes) {
+            Ok(()) => {
+                let full = outcomes.iter().filter(|o| matches!(o, Outcome::NamesFull)).count();
+                if full > 0 {
+                    self.host_log(
+                        4,
+                        &format!("{full} of its events bring new names and the name table is full"),
+                    );
+                }
+                Ok(match outcomes.first() {
+                    Some(Outcome::Stored(seq) | Outcome::Duplicate(seq)) => *seq,
+                    _ => 0,
+                })
+            }
+            Err(PublishError::Full) => Err(Failure::Full),
+            Err(PublishError::TooLarge) => Err(Failure::Status(Status::LIMIT)),
+            Err(PublishError::Cursor) => Err(Failure::Refused(Refusal {
+                status: Status::INVALID,
+                reason: "a cursor that goes backwards or beyond the stream".into(),
+            })),
+            Err(PublishError::Poisoned | PublishError::Journal(_)) => {
+                Err(Failure::Status(Status::FAILED))
+            }
+        }
+    }
+
+    fn send_topics(&self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Topic { topic, event, message } = effect {
+                self.context.events.topic(&self.config.name, topic, event, message);
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, id: u64, result: Result<u64, i32>) {
+        let sent = self.up.as_mut().map(|up| up.guest.send(ToGuest::Ack { id, result }));
+        if matches!(sent, Some(Err(_))) {
+            self.kill("it does not read what the host sends".into());
+        }
+    }
+
+    fn take_state(&mut self, cursor: u64, blob: &[u8]) {
+        let known = self.consumer.as_ref().map_or(0, shimmer_ring::ConsumerHandle::cursor);
+        if cursor > known || blob.len() > shimmer_abi::MAX_STATE_BYTES {
+            return self.kill("its state claims events that it has not processed".into());
+        }
+        self.save_state(cursor, blob);
+    }
+
+    fn take_series(&mut self, series: Vec<crate::wire::Series>) {
+        let samples: usize = series.iter().map(|one| one.samples.len()).sum();
+        if samples > guest::MAX_SAMPLES {
+            return self.kill("it has more metrics than the bound".into());
+        }
+        *self.shared.series.lock().unwrap_or_else(PoisonError::into_inner) = series;
+    }
+}
+
+/// Why effects were not published.
+enum Failure {
+    /// No room now.
+    Full,
+    /// They break the rules.
+    Refused(Refusal),
+    /// They cannot be stored.
+    Status(Status),
+}

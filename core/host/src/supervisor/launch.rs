@@ -1,0 +1,215 @@
+//! Starting an instance: library copy, control page, gate, state, greeting.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use shimmer_ring::{ConsumerSpec, ControlPage, Gate, Start, WakeTarget};
+
+use super::card::State;
+use super::run::{Supervisor, Up};
+use super::transport::Guest;
+use crate::config::{Delivery, Isolation};
+use crate::manifest::Manifest;
+use crate::wire::{Begin, Hello, ToGuest};
+
+impl Supervisor {
+    pub(super) fn launch(&mut self) -> Result<Up, String> {
+        self.launches += 1;
+        if self.launches > 1 {
+            self.shared.facts().restarts += 1;
+        }
+        let library = match &self.library {
+            Some(copy) => copy.clone(),
+            None => {
+                let original = self.context.config.library(&self.config);
+                let copy = self
+                    .store
+                    .copy_library(&original)
+                    .map_err(|why| format!("cannot read {}: {why}", original.display()))?;
+                self.library.insert(copy).clone()
+            }
+        };
+        let control =
+            Arc::new(ControlPage::create().map_err(|why| format!("control page: {why}"))?);
+        self.attach(&control)?;
+        let hello = self.hello(library.to_string_lossy().into_owned());
+        let guest = match self.config.isolation {
+            Isolation::Process => Guest::spawn_process(
+                &self.context.config.executable,
+                &hello,
+                self.context.ring.segment_fd(),
+                control.fd(),
+            ),
+            Isolation::Thread => {
+                self.context.ring.segment_fd().try_clone_to_owned().and_then(|ring| {
+                    let control = Arc::clone(&control);
+                    Guest::spawn_thread(
+                        hello,
+                        ring,
+                        control,
+                        Arc::clone(&self.inbox),
+                        self.launches,
+                    )
+                })
+            }
+        }
+        .map_err(|why| format!("cannot start: {why}"))?;
+        let now = Instant::now();
+        let violations = self.consumer.as_ref().map_or(0, shimmer_ring::ConsumerHandle::violations);
+        Ok(Up::new(guest, control, now, violations))
+    }
+
+    /// Registers the consumer, or takes its gate again and points it to the new page.
+    fn attach(&mut self, control: &Arc<ControlPage>) -> Result<(), String> {
+        let wake = WakeTarget::Control(Arc::clone(control));
+        let failed = |why| format!("cannot read the ring: {why}");
+        let Some(consumer) = &self.consumer else {
+            let gate = match self.config.delivery {
+                Delivery::Gating => Gate::Page,
+                Delivery::Lossy => Gate::None,
+            };
+            let key = format!("plugin:{}", self.config.name);
+            let key = &key[..key.len().min(shimmer_ring::KEY_BYTES)];
+            let spec = ConsumerSpec { key, durable: true, gate, start: Start::Newest, wake };
+            self.consumer = Some(self.context.ring.register(&spec).map_err(failed)?);
+            return Ok(());
+        };
+        if self.config.delivery == Delivery::Gating && !consumer.is_gating() {
+            consumer.regate().map_err(failed)?;
+        }
+        consumer.reattach(wake).map_err(failed)
+    }
+
+    fn hello(&self, library: String) -> Hello {
+        Hello {
+            host_pid: std::process::id(),
+            name: self.config.name.clone(),
+            library,
+            config_json: serde_json::Value::Object(self.config.config.clone()).to_string(),
+            permissions: self.config.permissions.clone(),
+            limits: self.config.limits.clone(),
+            event_limits: self.context.config.limits,
+            node: self.context.config.node.clone(),
+            gating: self.config.delivery == Delivery::Gating,
+            kinds: self.config.kinds.clone(),
+            emitter: self.rules.emitter,
+            state_interval_ms: u64::try_from(self.context.config.state_interval.as_millis())
+                .unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The library is loaded and says what it is: check it against the configuration, claim its routes, let it run.
+    pub(super) fn loaded(&mut self, manifest: Manifest) {
+        let verdict = manifest
+            .check()
+            .and_then(|()| self.admit(&manifest))
+            .and_then(|()| self.begin(manifest.has_state));
+        let Some(up) = &mut self.up else { return };
+        match verdict {
+            Ok(begin) => {
+                self.shared.facts().manifest = Some(manifest);
+                if up.guest.send(ToGuest::Begin(Box::new(begin))).is_err() {
+                    self.kill("it does not read what the host sends".into());
+                }
+            }
+            Err(reason) => {
+                up.refused = true;
+                self.kill(reason);
+            }
+        }
+    }
+
+    fn admit(&self, manifest: &Manifest) -> Result<(), String> {
+        if manifest.name != self.config.name {
+            return Err(format!(
+                "the library says its name is {:?}, the configuration {:?}: make them equal",
+                manifest.name, self.config.name
+            ));
+        }
+        for permission in &manifest.permissions {
+            if !self.config.permissions.grants(permission) {
+                return Err(format!(
+                    "it needs the permission {permission:?}: grant it in `permissions` of [[plugin]] {:?}, or remove the plugin",
+                    self.config.name
+                ));
+            }
+        }
+        self.context.routes.claim(&self.config, manifest)?;
+        self.context.events.routes_changed();
+        Ok(())
+    }
+
+    /// Where it goes on: after its cursor, or, with state, from the saved state through a replay.
+    fn begin(&mut self, has_state: bool) -> Result<Begin, String> {
+        let consumer = self.consumer.as_ref().ok_or("no consumer")?;
+        let mut begin = Begin {
+            cursor: consumer.cursor(),
+            single_until: self.policy.single_until(),
+            quarantined: self.policy.quarantined(),
+            ..Begin::default()
+        };
+        if !has_state {
+            return Ok(begin);
+        }
+        let saved = self.store.load_state().unwrap_or_else(|why| {
+            self.host_log(4, &why);
+            None
+        });
+        let Some((saved_at, blob)) = saved else {
+            // The first of all saves: an empty one, so that a death before the next replays from here.
+            self.save_state(begin.cursor, &[]);
+            return Ok(begin);
+        };
+        if saved_at > begin.cursor {
+            // The host died after the state was saved and before its cursor was: nothing between had effects.
+            begin.cursor = saved_at.min(self.context.ring.published());
+            // Cannot fail: not backwards, not beyond what is published.
+            let _ = consumer.advance(begin.cursor);
+        }
+        begin.replay_to = begin.cursor;
+        begin.cursor = saved_at.min(begin.cursor);
+        let oldest = self.context.ring.oldest();
+        if begin.cursor + 1 < oldest {
+            let lost = oldest - 1 - begin.cursor;
+            self.host_log(
+                3,
+                &format!("{lost} events behind its state are gone and count as missed"),
+            );
+            consumer.add_missed(lost);
+            begin.cursor = (oldest - 1).min(begin.replay_to);
+        }
+        begin.state = (!blob.is_empty()).then_some(blob);
+        self.hold(begin.cursor);
+        Ok(begin)
+    }
+
+    /// Saves a state; the ring keeps what came after it.
+    pub(super) fn save_state(&self, cursor: u64, blob: &[u8]) {
+        if let Err(why) = self.store.save_state(cursor, blob) {
+            self.host_log(4, &format!("its state cannot be saved: {why}"));
+            self.shared.facts().last_error = Some(format!("state not saved: {why}"));
+        }
+        // Also after a failure: ingest must not stop for it.
+        self.hold(cursor);
+    }
+
+    fn hold(&self, cursor: u64) {
+        let gating = self.config.delivery == Delivery::Gating;
+        if let Some(consumer) = self.consumer.as_ref().filter(|_| gating)
+            && consumer.hold(Some(cursor)).is_err()
+        {
+            self.host_log(3, "its state's cursor does not fit the ring");
+        }
+    }
+
+    pub(super) fn started(&mut self) {
+        let Some(up) = &mut self.up else { return };
+        up.started = true;
+        let now = Instant::now();
+        up.progress.1 = now;
+        let mut facts = self.shared.facts();
+        facts.state = State::Running;
+        facts.pid = Some(up.guest.pid());
+        facts.started = Some(now);
+    }
+}

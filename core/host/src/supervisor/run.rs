@@ -1,0 +1,554 @@
+//! The loop of a supervisor: commands, messages, watch, restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use shimmer_ring::{ConsumerHandle, ControlPage, Producer, Ring};
+
+use super::card::{OpenCalls, Shared, State};
+use super::commit::Pending;
+use super::inbox::{Command, Done, Inbox};
+use super::policy::{Crash, Policy, Verdict};
+use super::store::Store;
+use super::transport::{Ending, Guest};
+use super::unix_now_ns;
+use crate::config::{HostConfig, PluginConfig};
+use crate::effects::{EmitRules, Encoded};
+use crate::guest::MAX_BATCH;
+use crate::host::Routes;
+use crate::log_tail::level_name;
+use crate::wire::{FromGuest, ToGuest};
+use crate::{CallError, ControlError, HostEvents};
+
+/// How long a plugin may take to save and stop before it is killed.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// How often a running plugin is looked at when nothing happens.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What all supervisors share.
+pub(crate) struct Context {
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) config: HostConfig,
+    pub(crate) events: Arc<dyn HostEvents>,
+    pub(crate) routes: Routes,
+    /// Distinguishes the ids of derived events of this run of the host.
+    pub(crate) epoch: String,
+}
+
+/// One plugin's supervisor.
+pub(crate) struct Supervisor {
+    pub(super) context: Arc<Context>,
+    pub(super) config: PluginConfig,
+    pub(super) shared: Arc<Shared>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) producer: Producer,
+    pub(super) consumer: Option<ConsumerHandle>,
+    pub(super) store: Store,
+    pub(super) library: Option<PathBuf>,
+    pub(super) policy: Policy,
+    pub(super) rules: EmitRules,
+    pub(super) encoded: Encoded,
+    pub(super) up: Option<Up>,
+    pub(super) calls: OpenCalls,
+    pub(super) launches: u64,
+    pub(super) spare_ids: u64,
+    /// Events of instances that ended.
+    pub(super) past_events: u64,
+    pub(super) past_missed: u64,
+    next: Next,
+    reload: Option<Reload>,
+    shutdown: bool,
+}
+
+/// What happens while nothing runs.
+enum Next {
+    Launch(Instant),
+    Stay,
+}
+
+/// What follows when the running instance has stopped on request.
+pub(super) enum After {
+    Launch,
+    Stay(State),
+}
+
+/// A reload on probation.
+struct Reload {
+    previous: Option<PathBuf>,
+    until: Option<Instant>,
+    done: Option<Done>,
+}
+
+/// A running instance.
+pub(super) struct Up {
+    pub(super) guest: Guest,
+    pub(super) control: Arc<ControlPage>,
+    pub(super) launched: Instant,
+    pub(super) started: bool,
+    pub(super) pending: Option<Pending>,
+    /// Cursor and count of the newest transaction.
+    pub(super) committed: (u64, u64),
+    pub(super) heartbeat: (u64, Instant),
+    pub(super) progress: (u64, Instant),
+    pub(super) sampled: Instant,
+    pub(super) cpu: (f64, Instant),
+    pub(super) hot_since: Option<Instant>,
+    /// Why the host ended it.
+    pub(super) killed: Option<String>,
+    /// What it said before it ended by itself.
+    pub(super) last_words: Option<String>,
+    pub(super) refused: bool,
+    /// Nonsense in control pages that was seen already.
+    pub(super) violations: u64,
+    pub(super) stopping: Option<(Instant, After)>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        config: PluginConfig,
+        emitter: u16,
+        shared: Arc<Shared>,
+        inbox: Arc<Inbox>,
+    ) -> std::io::Result<Self> {
+        let store = Store::open(&context.config.data_dir, &config.name)?;
+        let rules = EmitRules {
+            plugin: config.name.clone(),
+            node: context.config.node.clone(),
+            permissions: config.permissions.clone(),
+            limits: context.config.limits,
+            emitter,
+        };
+        let next = if config.enabled.0 { Next::Launch(Instant::now()) } else { Next::Stay };
+        shared.facts().state = if config.enabled.0 { State::Starting } else { State::Disabled };
+        Ok(Self {
+            producer: context.ring.producer(),
+            context,
+            config,
+            shared,
+            inbox,
+            consumer: None,
+            store,
+            library: None,
+            policy: Policy::default(),
+            rules,
+            encoded: Encoded::default(),
+            up: None,
+            calls: OpenCalls::default(),
+            launches: 0,
+            spare_ids: 0,
+            past_events: 0,
+            past_missed: 0,
+            next,
+            reload: None,
+            shutdown: false,
+        })
+    }
+
+    /// Runs until the host shuts down and the plugin has ended.
+    pub(crate) fn run(mut self) {
+        loop {
+            if let Next::Launch(at) = self.next
+                && self.up.is_none()
+                && Instant::now() >= at
+            {
+                self.next = Next::Stay;
+                self.launch_or_bury();
+            }
+            self.wait();
+            let (commands, heard) = self.inbox.take(self.launches);
+            for command in commands {
+                self.command(command);
+            }
+            self.listen(heard);
+            self.watch();
+            self.fail_overdue_calls();
+            self.judge_probation();
+            if self.shutdown && self.up.is_none() {
+                break;
+            }
+        }
+        self.fail_calls(State::Stopped);
+        self.context.routes.remove(&self.config.name);
+    }
+
+    fn wait(&self) {
+        let now = Instant::now();
+        let mut until = now + LOOK;
+        if let Some(up) = &self.up {
+            if up.pending.is_some() {
+                until = now + Duration::from_millis(2);
+            }
+        } else {
+            until = match self.next {
+                Next::Launch(at) => at,
+                Next::Stay => now + Duration::from_secs(3600),
+            };
+        }
+        if let Some(deadline) = self.calls.next_deadline() {
+            until = until.min(deadline);
+        }
+        let left = until.saturating_duration_since(now);
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let mut fds = vec![PollFd::from_borrowed_fd(self.inbox.bell(), PollFlags::IN)];
+        if let Some(up) = &self.up {
+            fds.extend(up.guest.fds().map(|(fd, write)| {
+                let flags = if write { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+                PollFd::from_borrowed_fd(fd, flags)
+            }));
+        }
+        // A time-out and an interruption both mean: look.
+        let _ = poll(&mut fds, Some(&timeout));
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Call { call, deadline, reply } => self.call(call, deadline, reply),
+            Command::Restart(done) => {
+                self.policy.reset();
+                self.stop_then(After::Launch);
+                done(Ok(()));
+            }
+            Command::Reload(done) => self.begin_reload(done),
+            Command::Enable(done) => {
+                self.policy.reset();
+                self.config.enabled.0 = true;
+                if self.up.is_none() {
+                    self.set_state(State::Starting);
+                    self.next = Next::Launch(Instant::now());
+                }
+                done(Ok(()));
+            }
+            Command::Disable(done) => {
+                self.config.enabled.0 = false;
+                self.stop_then(After::Stay(State::Disabled));
+                done(Ok(()));
+            }
+            Command::Configure(config) => self.configure(*config),
+            Command::Shutdown => {
+                self.shutdown = true;
+                self.stop_then(After::Stay(State::Stopped));
+            }
+        }
+    }
+
+    fn configure(&mut self, config: PluginConfig) {
+        let enabled = config.enabled.0;
+        self.rules.permissions.clone_from(&config.permissions);
+        self.config = config;
+        self.drop_library();
+        self.policy.reset();
+        self.stop_then(if enabled { After::Launch } else { After::Stay(State::Disabled) });
+    }
+
+    fn begin_reload(&mut self, done: Done) {
+        if !self.config.enabled.0 {
+            return done(Err(ControlError::Disabled));
+        }
+        if self.reload.is_some() {
+            return done(Err(ControlError::Busy));
+        }
+        let copied = self.store.copy_library(&self.context.config.library(&self.config));
+        let copy = match copied {
+            Ok(copy) => copy,
+            Err(why) => {
+                return done(Err(ControlError::Failed(format!("cannot copy the library: {why}"))));
+            }
+        };
+        let previous = self.library.replace(copy);
+        self.reload = Some(Reload { previous, until: None, done: Some(done) });
+        self.policy.reset();
+        self.stop_then(After::Launch);
+    }
+
+    /// A reload that has run through its probation stays; the copy before it can go.
+    fn judge_probation(&mut self) {
+        let started = self.up.as_ref().is_some_and(|up| up.started);
+        let probation = self.context.config.probation;
+        let Some(reload) = &mut self.reload else { return };
+        if started && reload.until.is_none() {
+            reload.until = Some(Instant::now() + probation);
+            if let Some(done) = reload.done.take() {
+                done(Ok(()));
+            }
+        }
+        if reload.until.is_some_and(|until| Instant::now() >= until)
+            && let Some(previous) = self.reload.take().and_then(|reload| reload.previous)
+        {
+            self.store.drop_copy(&previous);
+        }
+    }
+
+    /// A death during probation: back to the library that ran before. Whether there was one.
+    fn roll_back(&mut self, reason: &str) -> bool {
+        let Some(mut reload) = self.reload.take() else { return false };
+        let back = reload.previous.take();
+        let told = format!(
+            "the reloaded library failed ({reason}){}",
+            if back.is_some() { ": rolled back to the one before" } else { "" }
+        );
+        self.host_log(4, &told);
+        self.shared.facts().last_error = Some(told.clone());
+        if let Some(done) = reload.done.take() {
+            done(Err(ControlError::Failed(told)));
+        }
+        let Some(back) = back else { return false };
+        if let Some(failed) = self.library.replace(back) {
+            self.store.drop_copy(&failed);
+        }
+        true
+    }
+
+    fn stop_then(&mut self, after: After) {
+        let Some(up) = &mut self.up else {
+            match after {
+                After::Launch => self.next = Next::Launch(Instant::now()),
+                After::Stay(state) => {
+                    self.next = Next::Stay;
+                    self.release_gate();
+                    self.set_state(state);
+                }
+            }
+            return;
+        };
+        up.stopping = Some((Instant::now() + STOP_GRACE, after));
+        if up.guest.send(ToGuest::Stop).is_err() {
+            up.guest.kill();
+        }
+    }
+
+    fn launch_or_bury(&mut self) {
+        match self.launch() {
+            Ok(up) => self.up = Some(up),
+            Err(reason) => {
+                self.host_log(4, &reason);
+                self.shared.facts().last_error = Some(reason.clone());
+                if self.roll_back(&reason) {
+                    self.next = Next::Launch(Instant::now());
+                } else {
+                    // What cannot be loaded will not load by itself.
+                    self.go_down(State::Crashed);
+                }
+            }
+        }
+    }
+
+    fn listen(&mut self, own: Vec<FromGuest>) {
+        let Some(up) = &mut self.up else { return };
+        // Asked before listening: what a guest said before it ended is heard before it is buried.
+        let ending = up.guest.ending();
+        let mut heard = up.guest.listen(own);
+        if ending.is_some() {
+            while heard.broken.is_none() {
+                let more = up.guest.listen(Vec::new());
+                if more.messages.is_empty() && more.lines.is_empty() && more.broken.is_none() {
+                    break;
+                }
+                heard.messages.extend(more.messages);
+                heard.lines.extend(more.lines);
+                heard.broken = more.broken;
+            }
+        }
+        for (stream, line) in heard.lines {
+            let level = if stream == "stderr" { 3 } else { 2 };
+            self.log(level, stream, &line);
+        }
+        for message in heard.messages {
+            self.message(message);
+        }
+        if let Some(error) = heard.broken {
+            self.kill(format!("it broke the protocol: {error}"));
+        }
+        self.retry_pending();
+        if let Some(ending) = ending {
+            self.bury(ending);
+        } else {
+            self.abandon_thread();
+        }
+    }
+
+    /// A killed thread goes on as long as it likes; for the host it has ended.
+    fn abandon_thread(&mut self) {
+        let gone = self.up.as_ref().is_some_and(|up| up.guest.is_thread() && up.killed.is_some());
+        if gone {
+            self.bury(Ending { how: "abandoned".into(), from_outside: false });
+        }
+    }
+
+    /// Ends the instance for a reason of the host's.
+    pub(super) fn kill(&mut self, reason: String) {
+        let Some(up) = &mut self.up else { return };
+        if up.killed.is_none() {
+            up.killed = Some(reason);
+            up.guest.kill();
+        }
+    }
+
+    fn bury(&mut self, ending: Ending) {
+        let Some(mut up) = self.up.take() else { return };
+        self.settle_figures(&mut up);
+        let state = if self.shutdown { State::Stopped } else { State::Restarting };
+        self.fail_calls(state);
+        if let Some((_, after)) = up.stopping {
+            match after {
+                After::Launch => {
+                    self.set_state(State::Restarting);
+                    self.next = Next::Launch(Instant::now());
+                }
+                After::Stay(state) => {
+                    self.release_gate();
+                    self.set_state(state);
+                }
+            }
+            return;
+        }
+        let reason = up.killed.clone().or(up.last_words.clone()).unwrap_or(ending.how.clone());
+        if up.refused {
+            self.host_log(4, &reason);
+            self.shared.facts().last_error = Some(reason.clone());
+            if self.roll_back(&reason) {
+                self.next = Next::Launch(Instant::now());
+            } else {
+                self.go_down(State::Crashed);
+            }
+            return;
+        }
+        self.crashed(&up, &reason, ending.from_outside && up.killed.is_none());
+    }
+
+    fn crashed(&mut self, up: &Up, reason: &str, from_outside: bool) {
+        let processing = up.control.processing();
+        let cursor = self.consumer.as_ref().map_or(0, ConsumerHandle::cursor);
+        let in_process = processing != 0 && !from_outside;
+        let crash =
+            Crash { cursor: if processing == 0 { cursor } else { processing - 1 }, in_process };
+        {
+            let mut facts = self.shared.facts();
+            facts.crashes += 1;
+            facts.last_error = Some(reason.to_owned());
+        }
+        self.host_log(4, &format!("it died: {reason}"));
+        if self.roll_back(reason) {
+            self.set_state(State::Restarting);
+            self.next = Next::Launch(Instant::now());
+            return;
+        }
+        match self.policy.crashed(crash, MAX_BATCH as u64) {
+            Verdict::Restart(wait) => {
+                self.set_state(State::Restarting);
+                self.next = Next::Launch(Instant::now() + wait);
+            }
+            Verdict::Quarantine(seq) => {
+                {
+                    let mut facts = self.shared.facts();
+                    facts.quarantined_count += 1;
+                    facts.quarantined = self.policy.quarantined();
+                }
+                self.host_log(
+                    4,
+                    &format!("event {seq} killed it twice and is left out from now on"),
+                );
+                self.set_state(State::Restarting);
+                self.next = Next::Launch(Instant::now());
+            }
+            Verdict::Breaker => {
+                self.host_log(
+                    4,
+                    "it died 5 times without progress and stays down until it is restarted",
+                );
+                self.go_down(State::Crashed);
+            }
+        }
+    }
+
+    fn go_down(&mut self, state: State) {
+        self.next = Next::Stay;
+        self.release_gate();
+        self.set_state(state);
+        self.fail_calls(state);
+    }
+
+    fn release_gate(&self) {
+        if let Some(consumer) = &self.consumer {
+            consumer.release();
+        }
+    }
+
+    fn call(&mut self, call: Box<crate::wire::HttpCall>, deadline: Instant, reply: super::Reply) {
+        let state = self.shared.state();
+        let Some(up) = self.up.as_mut().filter(|up| up.started && up.stopping.is_none()) else {
+            return reply(Err(CallError::Down(state)));
+        };
+        match self.calls.open(deadline, reply) {
+            Err(reply) => reply(Err(CallError::Busy)),
+            Ok(id) => {
+                if up.guest.send(ToGuest::Call { id, call }).is_err()
+                    && let Some(reply) = self.calls.close(id)
+                {
+                    reply(Err(CallError::Busy));
+                }
+            }
+        }
+    }
+
+    fn fail_overdue_calls(&mut self) {
+        for reply in self.calls.overdue(Instant::now()) {
+            reply(Err(CallError::Deadline));
+        }
+        let grace_over = self.up.as_ref().is_some_and(|up| {
+            up.stopping.as_ref().is_some_and(|(until, _)| Instant::now() >= *until)
+        });
+        if grace_over {
+            self.kill("it did not stop in time".into());
+        }
+    }
+
+    fn fail_calls(&mut self, state: State) {
+        for reply in self.calls.drain() {
+            reply(Err(CallError::Down(state)));
+        }
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        let mut facts = self.shared.facts();
+        facts.state = state;
+        if self.up.is_none() {
+            facts.pid = None;
+            facts.started = None;
+            facts.cpu_percent = 0.0;
+            facts.usage.memory_bytes = 0;
+        }
+        if matches!(state, State::Crashed | State::Disabled | State::Stopped) {
+            self.shared.lag.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn drop_library(&mut self) {
+        if let Some(copy) = self.library.take() {
+            self.store.drop_copy(&copy);
+        }
+    }
+
+    /// A line of the plugin's log, and of ours.
+    pub(super) fn log(&self, level: u32, stream: &'static str, text: &str) {
+        let mut logs = self.shared.logs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !logs.push(Instant::now(), unix_now_ns(), level, stream, text) {
+            return;
+        }
+        let plugin = self.config.name.as_str();
+        match level_name(level) {
+            "trace" => tracing::trace!(plugin, stream, "{text}"),
+            "debug" => tracing::debug!(plugin, stream, "{text}"),
+            "info" => tracing::info!(plugin, stream, "{text}"),
+            "warn" => tracing::warn!(plugin, stream, "{text}"),
+            _ => tracing::error!(plugin, stream, "{text}"),
+        }
+    }
+
+    pub(super) fn host_log(&self, level: u32, text: &str) {
+        self.log(level, "host", text);
+    }
+}

@@ -1,0 +1,179 @@
+//! Looking after a running instance: deadlines, limits, accounting.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use shimmer_ring::ControlPage;
+
+use super::card::Durations;
+use super::run::{Supervisor, Up};
+use super::transport::Guest;
+use crate::config::Delivery;
+
+/// How often usage is read.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// How long a plugin may be over its share of the CPU.
+const CPU_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Up {
+    pub(super) fn new(
+        guest: Guest,
+        control: Arc<ControlPage>,
+        now: Instant,
+        violations: u64,
+    ) -> Self {
+        Self {
+            guest,
+            control,
+            launched: now,
+            started: false,
+            pending: None,
+            committed: (0, 0),
+            heartbeat: (0, now),
+            progress: (0, now),
+            sampled: now,
+            cpu: (0.0, now),
+            hot_since: None,
+            killed: None,
+            last_words: None,
+            refused: false,
+            stopping: None,
+            violations,
+        }
+    }
+}
+
+impl Supervisor {
+    pub(super) fn watch(&mut self) {
+        let now = Instant::now();
+        self.count();
+        if let Some(reason) = self.overdue(now).or_else(|| self.nonsense()) {
+            return self.kill(reason);
+        }
+        let due = self.up.as_ref().is_some_and(|up| now - up.sampled >= SAMPLE);
+        if due && let Some(reason) = self.sample(now) {
+            self.kill(reason);
+        }
+    }
+
+    /// A call, or events without progress, for longer than the deadline.
+    fn overdue(&mut self, now: Instant) -> Option<String> {
+        let deadline = self.context.config.call_deadline;
+        let consumer = self.consumer.as_ref()?;
+        let up = self.up.as_mut()?;
+        let seconds = deadline.as_secs_f64();
+        if !up.started {
+            return (now - up.launched > deadline)
+                .then(|| format!("it did not start within {seconds} s"));
+        }
+        let beat = up.control.heartbeat();
+        if up.heartbeat.0 != beat {
+            up.heartbeat = (beat, now);
+        }
+        let place = consumer.cursor().max(up.control.processing());
+        if up.progress.0 != place || consumer.lag() == 0 || up.pending.is_some() {
+            up.progress = (place, now);
+        }
+        if beat % 2 == 1 && now - up.heartbeat.1 > deadline {
+            return Some(format!("a call took longer than {seconds} s"));
+        }
+        // A replay moves nothing that the host sees but the heartbeat.
+        (now - up.progress.1 > deadline && now - up.heartbeat.1 > deadline)
+            .then(|| format!("events waited and it made no progress for {seconds} s"))
+    }
+
+    fn nonsense(&mut self) -> Option<String> {
+        let consumer = self.consumer.as_ref()?;
+        let up = self.up.as_mut()?;
+        let violations = consumer.violations();
+        let fresh = violations > up.violations;
+        up.violations = violations;
+        fresh.then(|| {
+            "its control page holds nonsense: a cursor that goes backwards or beyond the stream, or a storm of wake-ups"
+                .to_owned()
+        })
+    }
+
+    /// Brings the counters of the card up to date.
+    fn count(&mut self) {
+        let (Some(consumer), Some(up)) = (&self.consumer, &self.up) else { return };
+        if self.config.delivery == Delivery::Lossy {
+            // Refused when the page holds nonsense; then the last good cursor stays.
+            let _ = consumer.advance(up.control.cursor());
+        }
+        let events = self.past_events + self.events_of(up);
+        let missed = self.past_missed + up.control.missed() + consumer.missed();
+        // Relaxed: figures for people.
+        self.shared.events.store(events, Ordering::Relaxed);
+        self.shared.missed.store(missed, Ordering::Relaxed);
+        self.shared.lag.store(consumer.lag(), Ordering::Relaxed);
+    }
+
+    /// Events that this instance was given: the newer of what it wrote beside its cursor and what its last transaction
+    /// said, so that a death between the two counts right.
+    fn events_of(&self, up: &Up) -> u64 {
+        let cursor = up.control.cursor();
+        let written = up.control.events_at(cursor).unwrap_or(0);
+        let (committed_cursor, committed) = up.committed;
+        if committed_cursor >= cursor { committed.max(written) } else { written }
+    }
+
+    fn sample(&mut self, now: Instant) -> Option<String> {
+        let limits = self.config.limits.clone();
+        let up = self.up.as_mut()?;
+        up.sampled = now;
+        let usage = up.guest.usage()?;
+        let (cpu_before, at) = up.cpu;
+        let elapsed = (now - at).as_secs_f64();
+        let percent = (usage.cpu_seconds - cpu_before).max(0.0) / elapsed.max(0.001) * 100.0;
+        up.cpu = (usage.cpu_seconds, now);
+        let (counts, sum_ns) = up.control.durations();
+        {
+            let mut facts = self.shared.facts();
+            facts.usage = usage;
+            facts.cpu_percent = percent;
+            facts.durations = Durations { counts, sum_ns };
+        }
+        let hot = limits.cpu_percent > 0 && percent > f64::from(limits.cpu_percent);
+        up.hot_since = if hot { up.hot_since.or(Some(now)) } else { None };
+        if usage.memory_bytes > limits.memory_bytes {
+            return Some(format!(
+                "it uses {} MiB of memory, its limits.memory_bytes is {} MiB",
+                usage.memory_bytes >> 20,
+                limits.memory_bytes >> 20
+            ));
+        }
+        if !up.guest.is_thread() && usage.threads > limits.threads {
+            return Some(format!(
+                "it has {} threads, its limits.threads is {}",
+                usage.threads, limits.threads
+            ));
+        }
+        up.hot_since.filter(|since| now - *since >= CPU_PATIENCE).map(|_| {
+            format!(
+                "it used more than {} % of a core for 10 s, its limits.cpu_percent",
+                limits.cpu_percent
+            )
+        })
+    }
+
+    /// The last figures of an instance that ended, added to those of the ones before.
+    pub(super) fn settle_figures(&mut self, up: &mut Up) {
+        if let Some(consumer) = &self.consumer
+            && self.config.delivery == Delivery::Lossy
+        {
+            let _ = consumer.advance(up.control.cursor());
+        }
+        self.past_events += self.events_of(up);
+        self.past_missed += up.control.missed();
+        let (counts, sum_ns) = up.control.durations();
+        // Relaxed: figures for people.
+        self.shared.events.store(self.past_events, Ordering::Relaxed);
+        let mut facts = self.shared.facts();
+        facts.past_cpu_seconds += facts.usage.cpu_seconds;
+        facts.usage = crate::process::Usage::default();
+        facts.past_durations = facts.past_durations.plus(&Durations { counts, sum_ns });
+        facts.durations = Durations::default();
+    }
+}

@@ -1,0 +1,403 @@
+//! The messages between the host and a plugin's runner, and their frames; what comes in may be hostile.
+//!
+//! A frame is a little-endian `u32` length and that many bytes of postcard. Both isolations speak the same
+//! messages: a child over its socket, a thread through a queue.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Limits, Permissions};
+use crate::manifest::Manifest;
+
+/// Largest frame: a state blob and its envelope.
+pub const MAX_FRAME_BYTES: usize = shimmer_abi::MAX_STATE_BYTES + (1 << 16);
+
+/// How to load a plugin; the first message, with the ring's and the control page's descriptors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// Process id of the host, to see whether it died before the death signal was armed.
+    pub host_pid: u32,
+    /// The name in the configuration.
+    pub name: String,
+    /// The library to load.
+    pub library: String,
+    /// `[plugin.config]` as a JSON object.
+    pub config_json: String,
+    /// What the sandbox opens.
+    pub permissions: Permissions,
+    /// What it may use.
+    pub limits: Limits,
+    /// Limits of the events it emits.
+    pub event_limits: shimmer_event::Limits,
+    /// The node's id.
+    pub node: String,
+    /// Whether the ring waits for it.
+    pub gating: bool,
+    /// Kinds from the configuration; empty = what the descriptor wants.
+    pub kinds: Vec<String>,
+    /// Number of this plugin in the emitter bits of `flags`.
+    pub emitter: u16,
+    /// Milliseconds between two saves of its state.
+    pub state_interval_ms: u64,
+}
+
+/// Where a plugin begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// Last sequence that it has seen; its state belongs to this one.
+    pub cursor: u64,
+    /// Up to here effects were published before: they are dropped now.
+    pub replay_to: u64,
+    /// Up to here events are delivered one by one, to find the one that kills.
+    pub single_until: u64,
+    /// Sequences never delivered to this plugin again.
+    pub quarantined: Vec<u64>,
+    /// Its saved state.
+    pub state: Option<Vec<u8>>,
+}
+
+/// A request on one of the plugin's routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpCall {
+    /// Index into the manifest's routes.
+    pub route: u32,
+    /// Path parameters in the pattern's order, decoded.
+    pub params: Vec<(String, String)>,
+    /// The path as it came.
+    pub path: String,
+    /// The query without `?`.
+    pub query: String,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// Request id for the logs.
+    pub request_id: String,
+}
+
+/// A plugin's answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpAnswer {
+    /// 200..=599.
+    pub status: u16,
+    /// Headers in the order they were added.
+    pub headers: Vec<(String, String)>,
+    /// At most 8 MiB.
+    pub body: Vec<u8>,
+}
+
+/// From the host to the runner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum ToGuest {
+    /// Load.
+    Hello(Box<Hello>),
+    /// Run from here.
+    Begin(Box<Begin>),
+    /// Answer to `Commit` and `Emit`: the sequence (0 for a commit) or a status of the ABI.
+    Ack {
+        /// Of the question.
+        id: u64,
+        /// Sequence or negative status.
+        result: Result<u64, i32>,
+    },
+    /// Answer a request.
+    Call {
+        /// Of the answer.
+        id: u64,
+        /// The request.
+        call: Box<HttpCall>,
+    },
+    /// Save the state and end.
+    Stop,
+}
+
+/// From the runner to the host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum FromGuest {
+    /// Loaded and created.
+    Loaded(Box<Manifest>),
+    /// Cannot be loaded or refused its configuration.
+    Refused {
+        /// One sentence with the remedy.
+        reason: String,
+    },
+    /// `start` returned.
+    Started,
+    /// Effects of one call, to be published with the cursor they belong to.
+    Commit {
+        /// Of the `Ack`.
+        id: u64,
+        /// Last sequence processed.
+        cursor: u64,
+        /// Events delivered so far in this run, replays not counted.
+        events: u64,
+        /// In the order they were emitted.
+        effects: Vec<Effect>,
+    },
+    /// One effect from the plugin's own threads or from a request.
+    Emit {
+        /// Of the `Ack`.
+        id: u64,
+        /// The effect.
+        effect: Effect,
+    },
+    /// A log line.
+    Log {
+        /// 0 trace .. 4 error.
+        level: u32,
+        /// One line.
+        message: String,
+    },
+    /// Answer to `Call`; an error is a sentence.
+    Answer {
+        /// Of the question.
+        id: u64,
+        /// The answer.
+        answer: Result<HttpAnswer, String>,
+    },
+    /// The state after `cursor`.
+    State {
+        /// Last sequence that it has seen.
+        cursor: u64,
+        /// The blob.
+        blob: Vec<u8>,
+    },
+    /// Values of the plugin's own series.
+    Series(Vec<Series>),
+    /// A callback failed; the runner ends.
+    Failed {
+        /// One sentence.
+        reason: String,
+    },
+    /// `stop` returned; the runner ends.
+    Stopped,
+}
+
+/// Something a plugin does to the world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Effect {
+    /// A derived event.
+    Event(DerivedEvent),
+    /// An alert.
+    Alert(DerivedAlert),
+    /// The weight of a source.
+    Weight {
+        /// The source.
+        source: String,
+        /// 0..=1.
+        weight: f64,
+    },
+    /// A message for the plugin's streams.
+    Topic {
+        /// 1..=256 bytes.
+        topic: String,
+        /// SSE event name; empty = none.
+        event: String,
+        /// UTF-8.
+        message: Vec<u8>,
+    },
+}
+
+/// An event that a plugin emits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DerivedEvent {
+    /// Empty = the host gives one.
+    pub id: String,
+    /// Unix time in nanoseconds.
+    pub time_ns: i64,
+    /// Kind.
+    pub kind: String,
+    /// Empty = none.
+    pub subject: String,
+    /// Empty = the plugin's name.
+    pub source: String,
+    /// Finite.
+    pub value: f64,
+    /// JSON object; empty = none.
+    pub data_json: String,
+    /// Plugins between this event and the outside.
+    pub hops: u8,
+}
+
+/// An alert that a plugin emits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DerivedAlert {
+    /// Empty = the host gives one.
+    pub id: String,
+    /// Unix time in nanoseconds.
+    pub time_ns: i64,
+    /// What is alerted on; empty = nothing in particular.
+    pub subject: String,
+    /// How bad it is.
+    pub severity: AlertSeverity,
+    /// 0..=1.
+    pub score: f64,
+    /// One sentence.
+    pub description: String,
+    /// Further members, a JSON object; empty = none.
+    pub data_json: String,
+    /// Plugins between this alert and the outside.
+    pub hops: u8,
+}
+
+/// How bad an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AlertSeverity {
+    /// Worth knowing.
+    Info,
+    /// Somebody should look.
+    Warning,
+    /// Somebody must act.
+    Critical,
+}
+
+impl AlertSeverity {
+    /// As it stands in the event's data.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// One of the plugin's own series with its samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// `[a-z0-9_]{1,64}` without the prefix.
+    pub name: String,
+    /// For `# HELP`.
+    pub help: String,
+    /// Whether it is a counter; else a gauge.
+    pub counter: bool,
+    /// Label names.
+    pub labels: Vec<String>,
+    /// Label values and the value.
+    pub samples: Vec<(Vec<String>, f64)>,
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The length is beyond [`MAX_FRAME_BYTES`].
+    #[error("a frame of {0} bytes is beyond the bound of {MAX_FRAME_BYTES}")]
+    TooLong(usize),
+    /// The payload is not a message.
+    #[error("a frame does not decode: {0}")]
+    Malformed(postcard::Error),
+}
+
+/// Appends the frame of `message` to `out`.
+///
+/// # Errors
+/// The message is beyond the bound; `out` is as before.
+pub fn encode<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<(), WireError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let frame = std::mem::take(out);
+    let mut frame = postcard::to_extend(message, frame).map_err(WireError::Malformed)?;
+    let len = frame.len() - start - 4;
+    if len > MAX_FRAME_BYTES {
+        frame.truncate(start);
+        *out = frame;
+        return Err(WireError::TooLong(len));
+    }
+    frame[start..start + 4].copy_from_slice(&(len as u32).to_le_bytes());
+    *out = frame;
+    Ok(())
+}
+
+/// Collects bytes and cuts them into messages.
+#[derive(Default)]
+pub struct Decoder {
+    buffer: Vec<u8>,
+    taken: usize,
+}
+
+impl Decoder {
+    /// Adds bytes as they came from the socket.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.taken > 0 {
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, if one is there.
+    ///
+    /// # Errors
+    /// The sender broke the protocol; nothing after it can be trusted.
+    pub fn take<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, WireError> {
+        let rest = &self.buffer[self.taken..];
+        let Some((head, body)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        let len = u32::from_le_bytes(*head) as usize;
+        if len > MAX_FRAME_BYTES {
+            return Err(WireError::TooLong(len));
+        }
+        let Some(payload) = body.get(..len) else { return Ok(None) };
+        let message = postcard::from_bytes(payload).map_err(WireError::Malformed)?;
+        self.taken += 4 + len;
+        Ok(Some(message))
+    }
+}
+
+/// Entry for a fuzzer: whatever the bytes are, decoding ends, in bounded memory, without a panic.
+pub fn fuzz_frames(bytes: &[u8]) {
+    let mut decoder = Decoder::default();
+    for chunk in bytes.chunks(7) {
+        decoder.push(chunk);
+        while let Ok(Some(message)) = decoder.take::<FromGuest>() {
+            drop(message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn frames_survive_any_cut() {
+        let message = FromGuest::Commit {
+            id: 7,
+            cursor: 1 << 40,
+            events: 3,
+            effects: vec![
+                Effect::Weight { source: "a".into(), weight: 0.5 },
+                Effect::Topic { topic: "t".into(), event: String::new(), message: vec![1, 2] },
+            ],
+        };
+        let mut bytes = Vec::new();
+        encode(&message, &mut bytes).unwrap();
+        encode(&FromGuest::Started, &mut bytes).unwrap();
+        for cut in 0..bytes.len() {
+            let mut decoder = Decoder::default();
+            let mut seen = 0;
+            for part in [&bytes[..cut], &bytes[cut..]] {
+                decoder.push(part);
+                while let Some(_message) = decoder.take::<FromGuest>().unwrap() {
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, 2, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_bound_is_refused_before_it_is_read() {
+        let mut decoder = Decoder::default();
+        decoder.push(&u32::MAX.to_le_bytes());
+        assert!(matches!(decoder.take::<FromGuest>(), Err(WireError::TooLong(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+            fuzz_frames(&bytes);
+        }
+    }
+}

@@ -18,8 +18,10 @@ pub(crate) fn catch<R>(call: impl FnOnce() -> R) -> Result<R, String> {
     INSIDE.set(false);
     outcome.map_err(|payload| {
         let text = WHERE.take().unwrap_or_else(|| message(payload.as_ref()).to_owned());
-        // Dropping a payload may panic again; a panic is rare enough to leak it.
-        std::mem::forget(payload);
+        // Dropping a value of any type may panic again: what is not text is leaked.
+        if !payload.is::<String>() && !payload.is::<&str>() {
+            std::mem::forget(payload);
+        }
         text
     })
 }

@@ -142,6 +142,8 @@ fn an_event_too_large_is_one_rejected_item_and_leaves_no_trace() {
     batch.parse_ndjson(body.as_bytes(), &RECEIPT, &Limits::default()).expect("lines");
     assert_eq!(ids(&batch), [(0, "e0".to_owned()), (2, "e2".to_owned())]);
     assert_eq!(rejected(&batch), [(1, "body")]);
+    let kept: usize = batch.events().map(|(_, event)| event.head.len()).sum();
+    assert_eq!(batch.arena.heads.len(), kept, "refused texts must not fill the memory");
     let message = &batch.rejected()[0].1[0].message;
     assert!(message.contains("the limit is 4096"), "{message}");
     let (_, last) = batch.events().last().expect("two events");

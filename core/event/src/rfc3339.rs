@@ -82,7 +82,7 @@ pub fn format(unix_ns: i64) -> String {
     Utc(unix_ns).to_string()
 }
 
-/// Unix nanoseconds that display as [`format`] does, without allocating.
+/// Unix nanoseconds that display as [`format()`] does, without allocating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utc(pub i64);
 

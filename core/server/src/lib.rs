@@ -1,3 +1,28 @@
-//! Under construction.
+//! The server of Shimmer: HTTP ingest, reading, live streams, metrics and the plugins' routes.
+//!
+//! [`Server::start`] takes a [`config::Config`] that is complete and gives a [`Running`] node, which
+//! is reloaded and shut down through its methods. Ring, folds and streams are synchronous code on
+//! named threads; only sockets and timers are async. Nothing outside this crate knows the web
+//! framework.
+
+#![forbid(unsafe_code)]
 
 pub mod config;
+pub mod stream;
+
+mod app;
+mod auth;
+mod data_dir;
+mod error;
+mod fold;
+mod http;
+mod ingest;
+mod limiter;
+mod listener;
+mod metrics;
+mod plugins;
+mod routes;
+mod running;
+
+pub use error::ServerError;
+pub use running::{ReloadReport, Running, Server};

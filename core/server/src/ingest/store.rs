@@ -1,0 +1,264 @@
+//! Parse, check and publish, in one go on one thread with buffers that the thread keeps.
+
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+use shimmer_event::{
+    Batch, BatchError, Event, EventError, FieldError, Limits, Parser, Receipt, TAIL,
+};
+use shimmer_ring::{Entry, Outcome, PublishError, Reserve, Submission};
+
+use super::Admitted;
+use super::media::{Many, One, cloud_headers};
+use crate::app::App;
+use crate::http::{Answer, Problem, Refused, RequestId};
+
+/// Memory for each buffer that a thread keeps between batches.
+const KEEP_BYTES: usize = 1 << 20;
+
+#[derive(Default)]
+struct Scratch {
+    parser: Parser,
+    batch: Batch,
+    outcomes: Vec<Outcome>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+}
+
+/// Stores the one event of `body`.
+pub(super) fn one(
+    app: &App,
+    id: &RequestId,
+    admitted: &Admitted,
+    media: One,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Answer, Refused> {
+    let limits = limits(admitted);
+    let receipt = receipt(app, admitted);
+    SCRATCH.with_borrow_mut(|Scratch { parser, outcomes, .. }| {
+        let event = match media {
+            One::Json => parser.parse(body, &receipt, &limits),
+            One::CloudStructured => parser.parse_cloudevent(body, &receipt, &limits),
+            One::CloudBinary => {
+                let attributes = cloud_headers(headers).unwrap_or_default();
+                parser.parse_cloudevent_binary(&attributes, body, &receipt, &limits)
+            }
+        }
+        .map_err(refuse_event)?;
+        if let Some(error) = foreign_source(admitted, &event) {
+            return Err(forbidden(error));
+        }
+        publish(app, &[entry(&event)], outcomes)?;
+        match outcomes.first() {
+            Some(Outcome::Stored(seq)) => {
+                let per_second = admitted.config.log.ingest_per_second;
+                app.ingest_log.accepted(per_second, id, &event, *seq);
+                app.metrics.ingest.took(1, 0, 0);
+                Ok(acknowledged(&event, *seq, false))
+            }
+            Some(Outcome::Duplicate(seq)) => {
+                app.metrics.ingest.took(0, 1, 0);
+                Ok(acknowledged(&event, *seq, true))
+            }
+            Some(Outcome::NamesFull) => Err(Problem::invalid(vec![names_full(app)])),
+            None => {
+                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the ring gave no outcome"))
+            }
+        }
+    })
+}
+
+/// Stores the good events of `body`, all of them or, when the ring has no room, none. `charge` is asked
+/// for the number of items before anything is stored.
+pub(super) fn many(
+    app: &App,
+    id: &RequestId,
+    admitted: &Admitted,
+    media: Many,
+    body: &Bytes,
+    charge: impl FnOnce(usize) -> Result<(), Refused>,
+) -> Result<Answer, Refused> {
+    let limits = limits(admitted);
+    let receipt = receipt(app, admitted);
+    SCRATCH.with_borrow_mut(|Scratch { batch, outcomes, .. }| {
+        let parsed = match media {
+            Many::Ndjson => batch.parse_ndjson(body, &receipt, &limits),
+            Many::Array => batch.parse_array(body, &receipt, &limits),
+            Many::CloudBatch => batch.parse_cloudevents_batch(body, &receipt, &limits),
+        };
+        let answer = parsed
+            .map_err(refuse_batch)
+            .and_then(|()| charge(batch.events().len() + batch.rejected().len()))
+            .and_then(|()| publish_batch(app, id, admitted, batch, outcomes));
+        if body.len() > KEEP_BYTES {
+            batch.trim(KEEP_BYTES);
+            outcomes.shrink_to(KEEP_BYTES / size_of::<Outcome>());
+        }
+        answer
+    })
+}
+
+fn publish_batch(
+    app: &App,
+    id: &RequestId,
+    admitted: &Admitted,
+    batch: &Batch,
+    outcomes: &mut Vec<Outcome>,
+) -> Result<Answer, Refused> {
+    let mut rejected: Vec<(usize, Vec<FieldError>)> = batch.rejected().to_vec();
+    let mut events = Vec::with_capacity(batch.events().len());
+    for (index, event) in batch.events() {
+        match foreign_source(admitted, &event) {
+            Some(error) => rejected.push((index, vec![error])),
+            None => events.push((index, event)),
+        }
+    }
+    let entries: Vec<Entry<'_>> = events.iter().map(|(_, event)| entry(event)).collect();
+    outcomes.clear();
+    if !entries.is_empty() {
+        publish(app, &entries, outcomes)?;
+    }
+    let (mut accepted, mut duplicates) = (0, 0);
+    let per_second = admitted.config.log.ingest_per_second;
+    for ((index, event), outcome) in events.iter().zip(outcomes.iter()) {
+        match outcome {
+            Outcome::Stored(seq) => {
+                accepted += 1;
+                app.ingest_log.accepted(per_second, id, event, *seq);
+            }
+            Outcome::Duplicate(_) => duplicates += 1,
+            Outcome::NamesFull => rejected.push((*index, vec![names_full(app)])),
+        }
+    }
+    rejected.sort_by_key(|(index, _)| *index);
+    app.metrics.ingest.took(accepted, duplicates, rejected.len() as u64);
+    let rejected: Vec<_> = rejected
+        .into_iter()
+        .map(|(index, errors)| json!({ "index": index, "errors": errors }))
+        .collect();
+    Ok(Answer::value(&json!({
+        "accepted": accepted, "duplicates": duplicates, "rejected": rejected,
+    })))
+}
+
+fn publish(app: &App, entries: &[Entry<'_>], outcomes: &mut Vec<Outcome>) -> Result<(), Refused> {
+    let submission = Submission { entries, cursor: None, reserve: Reserve::Ingest };
+    app.producer.publish(&submission, outcomes).map_err(refuse_publish)
+}
+
+fn entry<'a>(event: &'a Event<'_>) -> Entry<'a> {
+    Entry {
+        time_ns: event.time_ns,
+        received_ns: event.received_ns,
+        value: event.value,
+        kind: event.kind,
+        subject: event.subject,
+        source: event.source,
+        origin: event.origin,
+        id: event.id,
+        flags: event.flags,
+        head: event.head,
+        tail: TAIL,
+        data: event.data.clone(),
+        id_span: event.id_span.clone(),
+    }
+}
+
+/// The one hot answer, written by hand: the id is already JSON text inside the event's own.
+fn acknowledged(event: &Event<'_>, seq: u64, duplicate: bool) -> Answer {
+    let (from, to) = (event.id_span.start as usize, event.id_span.end as usize);
+    let id = event.head.get(from..to).unwrap_or_default();
+    let mut body = Vec::with_capacity(id.len() + 72);
+    body.extend_from_slice(b"{\"status\":\"ok\",\"event_id\":\"");
+    body.extend_from_slice(id);
+    body.extend_from_slice(b"\",\"seq\":");
+    body.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
+    body.extend_from_slice(if duplicate {
+        b",\"duplicate\":true}"
+    } else {
+        b",\"duplicate\":false}"
+    });
+    Answer::json(body)
+}
+
+fn limits(admitted: &Admitted) -> Limits {
+    let Admitted { config, .. } = admitted;
+    Limits {
+        event_bytes: config.ring.event_bytes,
+        event_body_bytes: config.limits.event_body_bytes,
+        batch_bytes: config.limits.batch_bytes,
+        batch_events: config.limits.batch_events,
+    }
+}
+
+fn receipt<'a>(app: &'a App, admitted: &'a Admitted) -> Receipt<'a> {
+    Receipt {
+        received_ns: unix_ns(SystemTime::now()),
+        default_source: &admitted.caller.name,
+        origin: &app.node_id,
+    }
+}
+
+/// Unix time in nanoseconds; a clock before 1970 is taken for 1970.
+pub(crate) fn unix_ns(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn foreign_source(admitted: &Admitted, event: &Event<'_>) -> Option<FieldError> {
+    (!admitted.caller.may_use(event.source)).then(|| FieldError {
+        field: "source".into(),
+        message: format!("{:?} is not one that this token may use", event.source),
+    })
+}
+
+fn forbidden(error: FieldError) -> Refused {
+    let detail = format!("{} {}", error.field, error.message);
+    Problem::new(StatusCode::FORBIDDEN, detail).errors(vec![error])
+}
+
+fn names_full(app: &App) -> FieldError {
+    let names = app.config().ring.names;
+    FieldError {
+        field: "body".into(),
+        message: format!("brings a new name while all {names} names are in use; see ring.names"),
+    }
+}
+
+fn refuse_event(error: EventError) -> Refused {
+    match error {
+        EventError::TooLarge { .. } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+        }
+        other => Problem::invalid(other.into_field_errors()),
+    }
+}
+
+fn refuse_batch(error: BatchError) -> Refused {
+    match error {
+        BatchError::Malformed { message } => Problem::field("body", message),
+        other => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, other.to_string()),
+    }
+}
+
+fn refuse_publish(error: PublishError) -> Refused {
+    match error {
+        PublishError::Full => {
+            Problem::busy("the ring is full until a plugin catches up; nothing was stored")
+        }
+        PublishError::TooLarge => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the events are more than the ring holds; send fewer at once",
+        ),
+        other => {
+            tracing::error!(error = %other, "the ring refused events");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the ring failed; see the log")
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Against pages of other sites: which Host and which Origin a request may carry.
+//!
+//! A page that the user happens to visit can make a browser ask a server on loopback. DNS rebinding
+//! shows as an unknown Host, everything else as a foreign Origin.
+
+use std::net::IpAddr;
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, StatusCode, Uri};
+
+use crate::config::ServerSection;
+use crate::http::{Problem, Refused};
+
+/// 421 unless the server, when it is bound to loopback, is asked under one of its own names.
+pub(crate) fn check_host(
+    section: &ServerSection,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Refused> {
+    if !section.host.is_loopback() {
+        return Ok(());
+    }
+    // An absolute target names the host itself and wins over the header (RFC 9112, 3.2.2).
+    let Some(authority) = authority(uri, headers) else { return Ok(()) };
+    let name = host_name(authority);
+    let own =
+        is_loopback_name(name) || section.hosts.iter().any(|host| host.eq_ignore_ascii_case(name));
+    if own {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "this server listens on loopback and is not known under that name; see server.hosts",
+    ))
+}
+
+/// 403 when a browser says that a foreign page asks. Without an Origin it is no browser, or its own page.
+pub(crate) fn check_origin(
+    section: &ServerSection,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Refused> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("null");
+    let same = origin.split_once("://").is_some_and(|(_, own)| {
+        authority(uri, headers).is_some_and(|host| same_authority(host, own))
+    });
+    let known = section
+        .origins
+        .iter()
+        .any(|known| known == "*" || known.trim_end_matches('/').eq_ignore_ascii_case(origin));
+    if same || known {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "pages of this origin may not do that; see server.origins",
+    ))
+}
+
+fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(HOST).map(|host| host.to_str().unwrap_or("?")),
+    }
+}
+
+fn same_authority(host: &str, origin: &str) -> bool {
+    host.eq_ignore_ascii_case(origin)
+}
+
+/// The host of `host[:port]`, brackets of an IPv6 address removed.
+fn host_name(authority: &str) -> &str {
+    if let Some(rest) = authority.strip_prefix('[') {
+        return rest.split_once(']').map_or(rest, |(name, _)| name);
+    }
+    authority.rsplit_once(':').map_or(authority, |(name, _)| name)
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(host: &str, origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_str(host).unwrap());
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, HeaderValue::from_str(origin).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn loopback_is_asked_under_its_own_names_only() {
+        let section = ServerSection { hosts: vec!["dash.test".into()], ..ServerSection::default() };
+        let check = |host: &str| check_host(&section, &Uri::from_static("/"), &headers(host, None));
+        for good in [
+            "localhost",
+            "localhost:8080",
+            "LOCALHOST.",
+            "127.0.0.1:1",
+            "127.8.9.1",
+            "[::1]:8080",
+            "Dash.test:80",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["evil.test", "localhost.evil.test", "10.0.0.1", "[::2]", "", "127.0.0.1.evil.test:80"]
+        {
+            assert_eq!(check(bad).unwrap_err().status(), 421, "{bad}");
+        }
+        let absolute = Uri::from_static("http://evil.test/");
+        assert!(check_host(&section, &absolute, &headers("localhost", None)).is_err());
+        let public = ServerSection { host: "0.0.0.0".parse().unwrap(), ..section.clone() };
+        assert!(check_host(&public, &Uri::from_static("/"), &headers("evil.test", None)).is_ok());
+    }
+
+    #[test]
+    fn foreign_pages_are_refused() {
+        let section =
+            ServerSection { origins: vec!["https://ui.test".into()], ..ServerSection::default() };
+        let check = |origin| {
+            check_origin(&section, &Uri::from_static("/"), &headers("localhost:8080", origin))
+        };
+        for good in [None, Some("http://localhost:8080"), Some("https://ui.test")] {
+            assert!(check(good).is_ok(), "{good:?}");
+        }
+        for bad in ["http://localhost:9", "http://evil.test", "null", "https://ui.test.evil", ""] {
+            assert_eq!(check(Some(bad)).unwrap_err().status(), 403, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The socket side of HTTP: accepts, bounds and ends connections; what is asked is not its business.
+
+mod conn;
+mod front;
+mod guard;
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use salvo::http::uri::Scheme;
+use salvo::{ConnCtrl, Service};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::ServerError;
+use crate::app::App;
+use crate::config::ServerSection;
+
+pub(crate) use conn::{Conn, Takeover};
+pub(crate) use front::{Context, Peer};
+pub(crate) use guard::{check_host, check_origin};
+
+/// Header fields of one request; more are 431.
+const MAX_HEADERS: usize = 100;
+/// Bytes of one request's head and of one read; a longer head is 431.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Answer to a connection beyond the bound, sent without reading from it.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// A bound listener.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: StdListener,
+    address: SocketAddr,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Shared {
+    app: Arc<App>,
+    service: Arc<Service>,
+    builder: http1::Builder,
+    local: SocketAddr,
+    stop: watch::Receiver<bool>,
+}
+
+impl Listener {
+    /// Takes the address of `section`; port 0 takes a free one.
+    pub(crate) fn bind(section: &ServerSection) -> Result<Self, ServerError> {
+        let wanted = SocketAddr::new(section.host, section.port);
+        let fault = |source| ServerError::Listen { address: wanted, source };
+        // The standard library sets SO_REUSEADDR, so that a restart need not wait for old connections.
+        let socket = StdListener::bind(wanted).map_err(fault)?;
+        socket.set_nonblocking(true).map_err(fault)?;
+        let address = socket.local_addr().map_err(fault)?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address in use.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts until `stop` turns true, then waits until the connections have ended.
+    pub(crate) async fn serve(
+        self,
+        app: Arc<App>,
+        service: Service,
+        mut stop: watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let section = app.config().server.clone();
+        let listener = TcpListener::from_std(self.socket)?;
+        let most = u32::try_from(section.max_connections).unwrap_or(u32::MAX >> 4).max(1);
+        let room = Arc::new(Semaphore::new(most as usize));
+        let shared = Shared {
+            app,
+            service: Arc::new(service),
+            builder: builder(Duration::from_millis(section.header_timeout_ms)),
+            local: self.address,
+            stop: stop.clone(),
+        };
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            match accepted {
+                Ok((stream, remote)) => match room.clone().try_acquire_owned() {
+                    Ok(permit) => {
+                        tokio::spawn(connection(shared.clone(), stream, remote, permit));
+                    }
+                    Err(_) => {
+                        shared.app.metrics.http.connection_refused();
+                        let _ = stream.try_write(TOO_MANY);
+                    }
+                },
+                Err(error) if is_transient(&error) => {}
+                Err(error) => {
+                    // Out of descriptors or memory: accepting again at once would only spin.
+                    tracing::warn!(%error, "cannot accept connections");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop(listener);
+        let _ = room.acquire_many(most).await;
+        Ok(())
+    }
+}
+
+fn builder(header_timeout: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .pipeline_flush(true)
+        .keep_alive(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(BUFFER_BYTES);
+    builder
+}
+
+async fn connection(
+    shared: Shared,
+    stream: TcpStream,
+    remote: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+) {
+    let Shared { app, service, builder, local, mut stop } = shared;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "connection ended before it began");
+        return;
+    }
+    let open = app.metrics.http.connection_opened();
+    let (io, takeover) = Conn::new(stream);
+    let salvo = service.hyper_handler(
+        local.into(),
+        remote.into(),
+        Scheme::HTTP,
+        None,
+        ConnCtrl::new(),
+        None,
+    );
+    let peer = Arc::new(Peer { remote, takeover: takeover.clone() });
+    let serve =
+        service_fn(move |request| front::serve(app.clone(), peer.clone(), salvo.clone(), request));
+    let mut http =
+        std::pin::pin!(builder.serve_connection(TokioIo::new(io), serve).with_upgrades());
+    let ended = tokio::select! {
+        ended = http.as_mut() => ended,
+        () = takeover.taken() => Ok(()),
+        () = stopped(&mut stop) => {
+            http.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = http => ended,
+                () = takeover.taken() => Ok(()),
+            }
+        }
+    };
+    drop(open);
+    if let Err(error) = ended {
+        tracing::debug!(%error, peer = %remote, "connection ended");
+    }
+}
+
+/// Returns when `stop` is true, or when nobody is left to set it.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn is_transient(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}

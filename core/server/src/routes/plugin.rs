@@ -1,0 +1,251 @@
+//! The plugins' routes: found after the core's own, asked through the host, with a deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use salvo::http::{ReqBody, ResBody};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+
+use super::api;
+use super::page::context;
+use super::streams::{self, Attachment, Transport};
+use crate::app::App;
+use crate::http::{Problem, Query, Refused};
+use crate::metrics::RouteLabel;
+use crate::plugins::{
+    CallError, HttpAnswer, HttpCall, PluginRoute, RouteAuth, RouteKind, Served, owner, stream_topic,
+};
+use crate::stream::TopicSubscription;
+
+/// Longest body of a request to a plugin, as of its answers.
+const MAX_BODY_BYTES: usize = 8 << 20;
+/// A plugin that has not answered by then is given up; nothing may hang longer than two seconds.
+const DEADLINE: Duration = Duration::from_millis(1900);
+/// Headers that belong to the connection, which is ours.
+const CONNECTION_HEADERS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-request-id",
+];
+
+/// Looks for a plugin's route where the core has none.
+pub(crate) struct Dispatch {
+    app: Arc<App>,
+}
+
+impl Dispatch {
+    pub(crate) fn new(app: &Arc<App>) -> Self {
+        Self { app: app.clone() }
+    }
+
+    async fn serve(&self, req: &mut Request, res: &mut Response) -> Result<(), Refused> {
+        let path = req.uri().path().to_owned();
+        let (route, params) = match self.app.plugins.find(req.method(), &path) {
+            Served::Route { route, params } => (route, params),
+            Served::Methods(methods) => return Err(api::only(&methods)),
+            Served::Nobody => return Err(self.nobody(&path)),
+        };
+        res.extensions.insert(RouteLabel::of_pattern(&route.pattern));
+        if route.auth == RouteAuth::Token {
+            self.app.auth.operator(req.headers())?;
+        }
+        let answer = self.call(&route, &params, &path, req).await?;
+        match route.kind {
+            RouteKind::Http => into_salvo(answer, res),
+            RouteKind::Ws => self.stream(Transport::Ws, &route, &params, answer, req, res),
+            RouteKind::Sse => self.stream(Transport::Sse, &route, &params, answer, req, res),
+        }
+    }
+
+    async fn call(
+        &self,
+        route: &PluginRoute,
+        params: &[(String, String)],
+        path: &str,
+        req: &mut Request,
+    ) -> Result<HttpAnswer, Refused> {
+        let body = whole(req.take_body()).await?;
+        let call = HttpCall {
+            route: route.index,
+            params: params.to_vec(),
+            path: path.to_owned(),
+            query: req.uri().query().unwrap_or_default().to_owned(),
+            headers: forwarded(req.headers(), route.auth),
+            body,
+            request_id: context(req)?.id.as_str().to_owned(),
+        };
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let reply = Box::new(move |result| {
+            // Nobody listens any more when the client has gone.
+            let _ = reply.send(result);
+        });
+        self.app.plugins.host().call(&route.plugin, call, DEADLINE, reply);
+        // The host keeps the deadline; this one only guards against a host that does not.
+        match tokio::time::timeout(DEADLINE + Duration::from_millis(100), answer).await {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(error))) => Err(self.refusal(&route.plugin, &error)),
+            Ok(Err(_)) | Err(_) => Err(self.refusal(&route.plugin, &CallError::Deadline)),
+        }
+    }
+
+    fn stream(
+        &self,
+        transport: Transport,
+        route: &PluginRoute,
+        params: &[(String, String)],
+        answer: HttpAnswer,
+        req: &mut Request,
+        res: &mut Response,
+    ) -> Result<(), Refused> {
+        if answer.status >= 400 {
+            return into_salvo(answer, res);
+        }
+        let query = Query::parse(req.uri().query())?;
+        let mut topic = route.topic.clone();
+        for (name, value) in params {
+            topic = topic.replace(&format!("{{{name}}}"), value);
+        }
+        let attachment = Attachment::Topic(TopicSubscription {
+            protocol: transport.protocol(req.version()),
+            topic: stream_topic(&route.plugin, &topic),
+            first_message: (!answer.body.is_empty()).then(|| (String::new(), answer.body)),
+            heartbeat: streams::heartbeat(&query)?,
+            request_id: context(req)?.id.as_str().to_owned(),
+        });
+        streams::connect(&self.app, transport, attachment, req, res)
+    }
+
+    fn nobody(&self, path: &str) -> Refused {
+        let Some(plugin) = owner(path) else {
+            return Problem::new(StatusCode::NOT_FOUND, "nothing is served under this path");
+        };
+        match self.app.plugins.host().card(plugin) {
+            // It is configured, but its routes are known only once it has been loaded.
+            Some(card) if !card.version.is_empty() => Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("the plugin {plugin} has no such route"),
+            ),
+            Some(_) => self.down(plugin),
+            None => Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("the plugin {plugin} is not loaded; enable it with a [[plugin]] table"),
+            )
+            .member("plugin", plugin),
+        }
+    }
+
+    fn refusal(&self, plugin: &str, error: &CallError) -> Refused {
+        match error {
+            CallError::Down(_) => self.down(plugin),
+            CallError::Deadline => {
+                let detail = format!("the plugin {plugin} did not answer in time");
+                Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).member("plugin", plugin)
+            }
+            CallError::Busy => {
+                Problem::busy(format!("the plugin {plugin} has too many open requests"))
+                    .member("plugin", plugin)
+            }
+            CallError::Failed => {
+                let detail = format!("the plugin {plugin} failed on this request");
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).member("plugin", plugin)
+            }
+        }
+    }
+
+    fn down(&self, plugin: &str) -> Refused {
+        let state = self.app.plugins.host().card(plugin).map(|card| card.state);
+        Problem::busy(format!("the plugin {plugin} is down"))
+            .member("plugin", plugin)
+            .member("state", serde_json::json!(state))
+    }
+}
+
+#[async_trait]
+impl Handler for Dispatch {
+    async fn handle(
+        &self,
+        req: &mut Request,
+        depot: &mut Depot,
+        res: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        if res.status_code != Some(StatusCode::NOT_FOUND) {
+            ctrl.call_next(req, depot, res).await;
+            return;
+        }
+        if let Err(refused) = self.serve(req, res).await {
+            refused.into_answer().into_salvo(res);
+        }
+        ctrl.skip_rest();
+    }
+}
+
+async fn whole(body: ReqBody) -> Result<Vec<u8>, Refused> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(collected) => Ok(collected.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body has more than {MAX_BODY_BYTES} bytes"),
+        )),
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body was cut off").closing()),
+    }
+}
+
+fn forwarded(headers: &HeaderMap, auth: RouteAuth) -> Vec<(String, Vec<u8>)> {
+    headers
+        .iter()
+        .filter(|(name, _)| *name != AUTHORIZATION || auth == RouteAuth::Plugin)
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect()
+}
+
+fn into_salvo(answer: HttpAnswer, res: &mut Response) -> Result<(), Refused> {
+    let status = StatusCode::from_u16(answer.status).map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the plugin answered with no status")
+    })?;
+    res.status_code(status);
+    for (name, value) in &answer.headers {
+        let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
+        if let (Ok(name), Ok(value)) = pair
+            && !CONNECTION_HEADERS.contains(&name.as_str())
+        {
+            res.headers_mut().append(name, value);
+        }
+    }
+    let has_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
+    if has_body {
+        res.headers_mut().insert(http::header::CONTENT_LENGTH, answer.body.len().into());
+        res.body(ResBody::Once(answer.body.into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_reaches_only_plugins_that_check_it_themselves() {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret"));
+        headers.insert("accept", HeaderValue::from_static("*/*"));
+        assert_eq!(forwarded(&headers, RouteAuth::Token), [("accept".into(), b"*/*".to_vec())]);
+        assert_eq!(forwarded(&headers, RouteAuth::None).len(), 1);
+        assert_eq!(forwarded(&headers, RouteAuth::Plugin).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_body_beyond_the_bound_is_413() {
+        let body = |n: usize| ReqBody::Once(vec![0; n].into());
+        assert_eq!(whole(body(MAX_BODY_BYTES)).await.unwrap().len(), MAX_BODY_BYTES);
+        assert_eq!(whole(body(MAX_BODY_BYTES + 1)).await.unwrap_err().status(), 413);
+    }
+}

@@ -1,0 +1,351 @@
+//! A node from start to stop: what is opened in which order, and closed in the other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use sd_notify::NotifyState;
+use shimmer_ring::{Ring, RingConfig, Storage, SyncMode};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::ServerError;
+use crate::app::{App, Parts};
+use crate::auth::Auth;
+use crate::config::{self, Config, ReloadPlan, Sources};
+use crate::data_dir::{DataDir, random_u32};
+use crate::fold::Fold;
+use crate::listener::{Listener, stopped};
+use crate::metrics::Metrics;
+use crate::plugins::Plugins;
+use crate::routes;
+use crate::stream::{StreamConfig, StreamHub};
+
+/// Everything has ended by then, whoever still holds a connection.
+const STOP_WITHIN: Duration = Duration::from_millis(4500);
+/// Requests in flight get this long before the streams' and plugins' time begins.
+const REQUESTS_WITHIN: Duration = Duration::from_millis(1500);
+const STREAMS_WITHIN: Duration = Duration::from_millis(1000);
+const PLUGINS_WITHIN: Duration = Duration::from_millis(1500);
+/// Time between two looks at the plugins for their history.
+const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts nodes.
+#[derive(Debug)]
+pub struct Server;
+
+/// A running node. Dropping it stops the node as [`Running::shutdown`] does.
+pub struct Running {
+    app: Arc<App>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: Option<JoinHandle<std::io::Result<()>>>,
+    runtime: Option<Runtime>,
+}
+
+/// What a reload came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadReport {
+    /// Keys of the settings that changed and are in force.
+    pub applied: Vec<String>,
+    /// Keys of the settings that changed in the file but wait for a restart.
+    pub needs_restart: Vec<String>,
+    /// Plugins that were started.
+    pub started: Vec<String>,
+    /// Plugins that were restarted because their section changed.
+    pub restarted: Vec<String>,
+    /// Plugins that were stopped.
+    pub stopped: Vec<String>,
+}
+
+/// Where a reload reads from; one reload at a time.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    sources: Option<Sources>,
+    one: std::sync::Mutex<()>,
+}
+
+impl Server {
+    /// Starts a node with `config`. `sources` are read again by a reload; without them there is nothing to reload.
+    ///
+    /// The listener is bound before this returns, and answers. Log output is the caller's to set up.
+    ///
+    /// # Errors
+    /// See [`ServerError`]; nothing stays open then.
+    pub fn start(config: Config, sources: Option<Sources>) -> Result<Running, ServerError> {
+        let auth = Auth::new(&config.auth)?;
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let node_id = data_dir.node_id(&config.node)?;
+        let listener = Listener::bind(&config.server)?;
+        raise_descriptor_limit();
+        let ring = Arc::new(open_ring(&config, &data_dir)?);
+        let fold = Fold::start(&ring, config.stats.rolling_window)?;
+        let streams = StreamHub::start(&ring, &stream_config(&config)).map_err(|error| {
+            ServerError::System { what: "the streams", source: std::io::Error::other(error) }
+        })?;
+        let streams = Arc::new(streams);
+        let plugins = Plugins::start(&ring, &config, &node_id, &streams, &fold)?;
+        let metrics = Metrics::new().map_err(|error| ServerError::System {
+            what: "the metrics",
+            source: std::io::Error::other(error),
+        })?;
+        let address = listener.address();
+        let app = Arc::new(App::new(Parts {
+            config,
+            node_id,
+            ring,
+            fold,
+            streams,
+            plugins,
+            auth,
+            metrics,
+            run: random_u32()?,
+            reloader: Reloader { sources, one: std::sync::Mutex::default() },
+            data_dir,
+        }));
+        Running::serve(app, listener, address)
+    }
+}
+
+impl Running {
+    fn serve(app: Arc<App>, listener: Listener, address: SocketAddr) -> Result<Self, ServerError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("http")
+            .enable_all()
+            .build()
+            .map_err(|source| ServerError::System { what: "the runtime", source })?;
+        let (stop, stopped) = watch::channel(false);
+        let service = routes::service(&app);
+        let serving = runtime.spawn(listener.serve(app.clone(), service, stopped.clone()));
+        runtime.spawn(every_second(app.clone(), stopped.clone()));
+        runtime.spawn(samples(app.clone(), stopped));
+        tracing::info!(%address, node_id = app.node_id, "listening on http://{address}");
+        notify(NotifyState::Ready);
+        Ok(Self { app, address, stop, serving: Some(serving), runtime: Some(runtime) })
+    }
+
+    /// The address of the HTTP listener.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node's name, the `origin` of its events.
+    #[must_use]
+    pub fn node_id(&self) -> &str {
+        &self.app.node_id
+    }
+
+    /// The node's data folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.app.data_dir.path()
+    }
+
+    /// Reads the configuration again and puts it in force.
+    ///
+    /// # Errors
+    /// What is wrong with it; the old one stays in force then.
+    pub fn reload(&self) -> Result<ReloadReport, ServerError> {
+        reload(&self.app)
+    }
+
+    /// Stops: `/ready` turns 503, requests in flight finish, streams get a close frame, plugins end. Returns
+    /// within five seconds.
+    pub fn shutdown(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let begun = Instant::now();
+        notify(NotifyState::Stopping);
+        tracing::info!("stopping");
+        self.app.drain();
+        // Streams first: their clients are told while the last requests finish.
+        let streams = self.app.streams.clone();
+        let told = std::thread::Builder::new()
+            .name("stop-streams".into())
+            .spawn(move || streams.shutdown(STREAMS_WITHIN));
+        self.stop.send_replace(true);
+        if let Some(serving) = self.serving.take() {
+            let served =
+                runtime.block_on(async { tokio::time::timeout(REQUESTS_WITHIN, serving).await });
+            if served.is_err() {
+                tracing::warn!("requests were cut off after {REQUESTS_WITHIN:?}");
+            }
+        }
+        if let Ok(told) = told
+            && told.join().is_err()
+        {
+            tracing::error!("the streams did not end in order");
+        }
+        self.app.plugins.stop(PLUGINS_WITHIN);
+        self.app.fold.stop();
+        self.app.ring.checkpoint_cursors();
+        if let Err(error) = self.app.ring.sync() {
+            tracing::error!(%error, "the journal was not synchronised");
+        }
+        runtime.shutdown_timeout(STOP_WITHIN.saturating_sub(begun.elapsed()));
+        tracing::info!(took_ms = begun.elapsed().as_millis() as u64, "stopped");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Reads the sources of `app` again and puts them in force.
+pub(crate) fn reload(app: &App) -> Result<ReloadReport, ServerError> {
+    let Some(sources) = &app.reloader.sources else {
+        return Ok(ReloadReport::default());
+    };
+    let _one = app.reloader.one.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    notify_reloading();
+    let report = reload_from(app, sources);
+    notify(NotifyState::Ready);
+    app.metrics.reloaded(report.is_ok());
+    match &report {
+        Ok(report) => tracing::info!(
+            applied = report.applied.join(" "),
+            needs_restart = report.needs_restart.join(" "),
+            "configuration reloaded"
+        ),
+        Err(error) => {
+            tracing::error!(%error, "configuration not reloaded, the old one stays in force")
+        }
+    }
+    report
+}
+
+fn reload_from(app: &App, sources: &Sources) -> Result<ReloadReport, ServerError> {
+    let loaded = sources.load().map_err(ServerError::Configuration)?;
+    let plan = ReloadPlan::new(&app.config(), &loaded.config);
+    // Files of tokens are read even when no setting changed: that is how they are rotated.
+    app.auth.reload(&plan.config.auth, Instant::now())?;
+    let plugins = app.plugins.apply(&plan.config);
+    app.set_config(plan.config);
+    let keys = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect();
+    Ok(ReloadReport {
+        applied: keys(plan.applied),
+        needs_restart: keys(plan.kept),
+        started: plugins.started,
+        restarted: plugins.restarted,
+        stopped: plugins.stopped,
+    })
+}
+
+fn open_ring(config: &Config, data_dir: &DataDir) -> Result<Ring, ServerError> {
+    let sizes = RingConfig {
+        capacity: config.ring.capacity as u64,
+        text_bytes: config.ring.text_bytes as u64,
+        names: config.ring.names as u64,
+        dedup_window: config.dedup.window_events as u64,
+        ..RingConfig::default()
+    };
+    let storage = match config.ring.storage {
+        config::Storage::Memory => Storage::Memory,
+        config::Storage::File => Storage::Journal {
+            dir: data_dir.path().to_owned(),
+            sync: match config.ring.sync {
+                config::SyncMode::Never => SyncMode::Never,
+                config::SyncMode::Second => SyncMode::Second,
+                config::SyncMode::Always => SyncMode::Always,
+            },
+            log_bytes: None,
+        },
+    };
+    let (ring, recovery) =
+        Ring::open(&sizes, &storage).map_err(|error| ServerError::Ring(Box::new(error)))?;
+    if let Some((path, why)) = &recovery.set_aside {
+        tracing::warn!(path = %path.display(), why, "a damaged journal was moved aside");
+    }
+    if recovery.lost_events > 0 {
+        tracing::warn!(events = recovery.lost_events, "events with damaged records were lost");
+    }
+    if recovery.last > 0 {
+        tracing::info!(
+            events = recovery.events,
+            last_seq = recovery.last,
+            cut_bytes = recovery.cut_bytes,
+            "the ring was recovered"
+        );
+    }
+    Ok(ring)
+}
+
+fn stream_config(config: &Config) -> StreamConfig {
+    StreamConfig {
+        shards: config.stream.shards,
+        flush_ms: config.stream.flush_ms,
+        max_clients: config.stream.max_clients,
+        ..StreamConfig::default()
+    }
+}
+
+/// What is done once a second: the summary of ingest, and the journal's way to the disk.
+async fn every_second(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stopped(&mut stop) => return,
+        }
+        if let Some(events) = app.ingest_log.end_second() {
+            tracing::info!(events, "further events");
+        }
+        let app = app.clone();
+        let synced = tokio::task::spawn_blocking(move || {
+            app.ring.checkpoint_cursors();
+            app.ring.sync()
+        });
+        if let Ok(Err(error)) = synced.await {
+            tracing::error!(%error, "the journal was not synchronised");
+        }
+    }
+}
+
+async fn samples(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(SAMPLE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => app.plugins.sample(SystemTime::now()),
+            () = stopped(&mut stop) => return,
+        }
+    }
+}
+
+/// Ten thousand streams need as many descriptors; the usual soft limit is a thousand.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::debug!(%error, "the limit of descriptors stays as it is");
+    }
+}
+
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+fn notify_reloading() {
+    // systemd wants the time of the reload's beginning with it (sd_notify(3), RELOADING=1).
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => {
+            if let Err(error) = sd_notify::notify(&[NotifyState::Reloading, now]) {
+                tracing::debug!(%error, "the service manager was not told");
+            }
+        }
+        Err(error) => tracing::debug!(%error, "no monotonic time for the service manager"),
+    }
+}

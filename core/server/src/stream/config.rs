@@ -1,6 +1,7 @@
 //! The `[stream]` section of the configuration. Rule: every value is a bound, and [`StreamConfig::check`] knows
 //! which values are impossible.
 
+use super::client::BacklogBound;
 use serde::{Deserialize, Serialize};
 
 /// Bounds and delays of the fan-out.
@@ -66,6 +67,11 @@ impl StreamConfig {
             Some((_, key, allowed)) => Err((key, allowed)),
             None => Ok(()),
         }
+    }
+
+    /// What one reader of a topic may have waiting.
+    pub(super) fn backlog_bound(&self) -> BacklogBound {
+        BacklogBound { messages: self.topic_backlog_messages, bytes: self.topic_backlog_bytes }
     }
 
     /// The number of shards that [`StreamConfig::shards`] stands for on this machine.

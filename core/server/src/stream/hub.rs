@@ -1,12 +1,13 @@
 //! The fan-out as the rest of the server sees it. Rule: every method may be called from any thread and returns at
 //! once, but for [`StreamHub::shutdown`], which waits for its deadline at most.
 
-use super::client::Place;
+use super::client::{BacklogBound, Place};
 use super::config::StreamConfig;
 use super::filter::Filter;
 use super::frame::{self, Protocol};
 use super::inbox::{Arrival, Inbox, TopicMessage, Wish};
 use super::log::RingLog;
+use super::seat::{Seats, TopicSeat};
 use super::shard::{Shard, Shared};
 use super::tally::{StreamStats, Tally};
 use super::wheel::TICK;
@@ -41,7 +42,8 @@ pub struct Subscription {
     pub protocol: Protocol,
     /// Which events it wants.
     pub filter: Filter,
-    /// The last sequence it has; without one it gets what is published from now on.
+    /// The last sequence it has; without one it gets what is published after [`StreamHub::attach`]. Whoever answers
+    /// a handshake first passes what was published before that, so that nothing falls between.
     pub since_seq: Option<u64>,
     /// Time between heartbeats, kept within 100 ms and 60 s.
     pub heartbeat: Duration,
@@ -119,6 +121,8 @@ pub struct StreamHub {
     admitted: Arc<AtomicUsize>,
     max_clients: usize,
     send_buffer_bytes: usize,
+    bound: BacklogBound,
+    seats: Seats,
     next_id: AtomicU64,
     /// What the hub itself counts.
     tally: Tally,
@@ -138,6 +142,8 @@ impl StreamHub {
             admitted: Arc::default(),
             max_clients: config.max_clients,
             send_buffer_bytes: config.send_buffer_bytes,
+            bound: config.backlog_bound(),
+            seats: Seats::default(),
             next_id: AtomicU64::new(1),
             tally: Tally::default(),
         };
@@ -197,6 +203,13 @@ impl StreamHub {
         })
     }
 
+    /// Takes a place in a topic before its client is connected: to be done before the first message is asked for,
+    /// so that nothing published meanwhile is lost.
+    #[must_use]
+    pub fn seat(&self, topic: &str) -> TopicSeat {
+        self.seats.take(topic)
+    }
+
     /// Takes over a socket for a plugin's stream. It gets what is published after this call.
     ///
     /// # Errors
@@ -207,9 +220,27 @@ impl StreamHub {
         already_read: Vec<u8>,
         subscription: TopicSubscription,
     ) -> Result<ClientId, AttachError> {
-        let TopicSubscription { protocol, topic, first_message, heartbeat, request_id } =
+        let seat = self.seat(&subscription.topic);
+        self.attach_seated(socket, already_read, seat, subscription)
+    }
+
+    /// The same for a client whose place was taken before: after its first message it gets what was published since
+    /// then. The seat's topic counts.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub fn attach_seated(
+        &self,
+        socket: TcpStream,
+        already_read: Vec<u8>,
+        seat: TopicSeat,
+        subscription: TopicSubscription,
+    ) -> Result<ClientId, AttachError> {
+        let TopicSubscription { protocol, topic: _, first_message, heartbeat, request_id } =
             subscription;
-        let wish = Wish::Topic { name: topic.into(), first: first_message };
+        let mut order = self.seats.order();
+        let missed = order.leave(&seat);
+        let wish = Wish::Topic { name: seat.topic().into(), first: first_message, missed };
         self.admit(Arrival {
             id: 0,
             socket,
@@ -236,16 +267,20 @@ impl StreamHub {
         if std::str::from_utf8(message).is_err() {
             return Err(TopicError::NotText);
         }
-        let mut shared = None;
-        for shard in self.shards.iter().filter(|shard| shard.inbox.hears(topic)) {
-            let message = shared.get_or_insert_with(|| {
-                Arc::new(TopicMessage {
-                    topic: topic.into(),
-                    event: event.into(),
-                    message: message.into(),
-                })
-            });
-            shard.inbox.tell(message);
+        let order = self.seats.order();
+        let shards: Vec<_> =
+            self.shards.iter().map(|it| &it.inbox).filter(|inbox| inbox.hears(topic)).collect();
+        if shards.is_empty() && !order.hears(topic) {
+            return Ok(());
+        }
+        let message = Arc::new(TopicMessage {
+            topic: topic.into(),
+            event: event.into(),
+            message: message.into(),
+        });
+        self.tally.lost.add(order.tell(&message, self.bound));
+        for inbox in shards {
+            inbox.tell(&message);
         }
         Ok(())
     }

@@ -56,7 +56,12 @@ pub(super) struct Arrival {
 /// What it came for.
 pub(super) enum Wish {
     Events(Place),
-    Topic { name: Arc<str>, first: Option<(String, Vec<u8>)> },
+    Topic {
+        name: Arc<str>,
+        first: Option<(String, Vec<u8>)>,
+        /// Published since its place was taken.
+        missed: VecDeque<Arc<TopicMessage>>,
+    },
 }
 
 /// A message of a plugin to the readers of a topic.

@@ -17,6 +17,7 @@ mod inbox;
 mod log;
 mod reader;
 mod round;
+mod seat;
 mod shard;
 mod slab;
 mod tally;
@@ -32,4 +33,5 @@ pub use hub::{
     AttachError, ClientId, StartError, StreamHub, Subscription, TOPIC_MESSAGE_BYTES, TopicError,
     TopicSubscription,
 };
+pub use seat::TopicSeat;
 pub use tally::StreamStats;

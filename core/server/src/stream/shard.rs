@@ -107,10 +107,7 @@ impl Shard {
             more: false,
             flush: Duration::from_millis(config.flush_ms),
             stall: Duration::from_secs(config.stall_seconds),
-            bound: BacklogBound {
-                messages: config.topic_backlog_messages,
-                bytes: config.topic_backlog_bytes,
-            },
+            bound: config.backlog_bound(),
             stopping: None,
             buffer: vec![0; READ_BYTES].into(),
             log,
@@ -181,16 +178,19 @@ impl Shard {
         if let (Some(deadline), None) = (taken.stop, self.stopping) {
             let now = Instant::now();
             let drain_until = now + deadline.saturating_duration_since(now) / 2;
+            self.last_round = None; // what is published goes out at once
             self.stopping = Some(Stopping { last: self.log.published(), drain_until, deadline });
         }
     }
 
     fn arrive(&mut self, arrival: Arrival) {
         let Arrival { id, socket, already_read, protocol, heartbeat, request_id, wish } = arrival;
-        let (feed, first) = match wish {
-            Wish::Events(place) => (Feed::Events(self.enter_log(place, protocol)), None),
-            Wish::Topic { name, first } => {
-                (Feed::Topic { name, backlog: Default::default() }, first)
+        let (feed, first, missed) = match wish {
+            Wish::Events(place) => {
+                (Feed::Events(self.enter_log(place, protocol)), None, Default::default())
+            }
+            Wish::Topic { name, first, missed } => {
+                (Feed::Topic { name, backlog: Default::default() }, first, missed)
             }
         };
         let mut client = Client::new(socket, protocol, heartbeat, feed);
@@ -211,6 +211,10 @@ impl Shard {
         );
         if let Some((event, message)) = first {
             let message = frame::topic(protocol, &event, &message);
+            client.push_message(message.into(), self.bound, tally);
+        }
+        for message in missed {
+            let message = frame::topic(protocol, &message.event, &message.message);
             client.push_message(message.into(), self.bound, tally);
         }
         client.receive(&already_read, tally);

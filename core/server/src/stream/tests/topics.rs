@@ -54,6 +54,41 @@ fn readers_get_their_topic_after_their_first_message() {
 }
 
 #[test]
+fn nothing_is_lost_or_doubled_between_the_seat_and_the_client() {
+    const MESSAGES: u32 = 20_000;
+    let rig = rig(64, |config| config.topic_backlog_messages = MESSAGES as usize);
+    let numbers = std::sync::atomic::AtomicU32::new(0);
+    let begun =
+        |at: u32| until("messages", || numbers.load(std::sync::atomic::Ordering::SeqCst) >= at);
+    std::thread::scope(|scope| {
+        let (client, server) = rig.pair();
+        let seat = rig.hub.seat("a");
+        assert_eq!(seat.topic(), "a");
+        scope.spawn(|| {
+            for number in 1..=MESSAGES {
+                rig.hub.publish("a", "", format!("{number} ").as_bytes()).unwrap();
+                numbers.store(number, std::sync::atomic::Ordering::SeqCst);
+            }
+        });
+        begun(100);
+        let wanted = TopicSubscription {
+            protocol: Protocol::Ws,
+            topic: "a".into(),
+            first_message: Some((String::new(), b"first".to_vec())),
+            heartbeat: Duration::from_secs(60),
+            request_id: "test".into(),
+        };
+        rig.hub.attach_seated(server, Vec::new(), seat, wanted).unwrap();
+        let mut client = Ws(WebSocket::from_raw_socket(client, Role::Client, None));
+        assert_eq!(client.next(), other("", "first"));
+        for number in 1..=MESSAGES {
+            assert_eq!(client.next(), other("", &format!("{number} ")));
+        }
+    });
+    assert_eq!(rig.hub.stats().topic_lost_total, 0);
+}
+
+#[test]
 fn messages_that_cannot_be_sent_are_refused() {
     let rig = rig(64, |_| {});
     let mut client = rig.topic_ws("a", None);

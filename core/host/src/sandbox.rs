@@ -248,6 +248,7 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_open_tree,
     libc::SYS_perf_event_open,
     libc::SYS_pidfd_getfd,
+    libc::SYS_pidfd_open,
     libc::SYS_pidfd_send_signal,
     libc::SYS_pivot_root,
     libc::SYS_process_madvise,

@@ -86,7 +86,11 @@ impl Writer {
         }
         let cursor = self.members[at].cursor(self.segment.hot());
         let consumer = &self.members[at].consumer;
-        let from = cursor.max((self.oldest - 1).min(self.published));
+        // A ring without gates may be full to the brim; a consumer that comes back needs the reserve
+        // for what it emits, or it could never get past the first event that makes it emit.
+        let reserve_from = self.published.saturating_sub(self.segment.geometry().capacity / 8 * 7);
+        let oldest = (self.oldest - 1).max(reserve_from).min(self.published);
+        let from = cursor.max(oldest);
         consumer.add_missed(from - cursor);
         consumer.advance(from, self.published)?;
         if consumer.hold() != u64::MAX {

@@ -26,9 +26,9 @@ const HOST_HEADERS: &[&str] = &[
     "x-request-id",
 ];
 
-/// Calls the plugin; a sentence when it fails.
-pub(crate) fn answer(instance: &Instance, call: &HttpCall) -> Result<HttpAnswer, String> {
-    let handle = instance.http.and_then(|http| http.handle).ok_or("the plugin has no routes")?;
+/// Calls the plugin; the status when it fails.
+pub(crate) fn answer(instance: &Instance, call: &HttpCall) -> Result<HttpAnswer, Status> {
+    let handle = instance.http.and_then(|http| http.handle).ok_or(Status::UNSUPPORTED)?;
     let pair = |name: &str, value: &[u8]| abi::Pair {
         name: abi::Str::new(name),
         value: abi::Bytes::new(value),
@@ -55,11 +55,7 @@ pub(crate) fn answer(instance: &Instance, call: &HttpCall) -> Result<HttpAnswer,
     };
     // SAFETY: the worker calls with a live instance; request and response live until the call returns.
     let status = unsafe { handle(instance.raw(), &raw const request, &raw const response) };
-    if status.is_ok() {
-        Ok(collected.into_inner())
-    } else {
-        Err(format!("the plugin failed with status {}", status.0))
-    }
+    if status.is_ok() { Ok(collected.into_inner()) } else { Err(status) }
 }
 
 /// # Safety

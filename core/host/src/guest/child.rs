@@ -29,14 +29,29 @@ use crate::wire::{Decoder, FromGuest, Hello, ToGuest, encode};
 pub fn plugin_host_main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
+        Err(Ending::Told) => ExitCode::FAILURE,
+        Err(Ending::Untold(reason)) => {
             eprintln!("plugin-host: {reason}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run() -> Result<(), String> {
+/// Why a child ends before its worker runs.
+enum Ending {
+    /// The host knows.
+    Told,
+    /// The host cannot be told but through standard error.
+    Untold(String),
+}
+
+impl From<String> for Ending {
+    fn from(reason: String) -> Self {
+        Self::Untold(reason)
+    }
+}
+
+fn run() -> Result<(), Ending> {
     let stdin =
         std::io::stdin().as_fd().try_clone_to_owned().map_err(|why| format!("stdin: {why}"))?;
     let mut socket = UnixStream::from(stdin);
@@ -44,8 +59,8 @@ fn run() -> Result<(), String> {
     let (hello, mut fds) = receive_hello(&mut socket, &mut decoder)?;
     let link = SocketLink { writer: Mutex::new(clone(&socket)?) };
     let refuse = |reason: String| {
-        link.send(FromGuest::Refused { reason: reason.clone() });
-        reason
+        link.send(FromGuest::Refused { reason });
+        Ending::Told
     };
     let mut next_fd = || fds.pop().ok_or("a descriptor is missing".to_owned());
     let control = ControlPage::from_fd(next_fd()?).map_err(|why| format!("control page: {why}"))?;

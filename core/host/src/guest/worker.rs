@@ -17,8 +17,8 @@ use crate::loader::Instance;
 use crate::supervisor::unix_now_ns;
 use crate::wire::{Begin, FromGuest};
 
-/// Most events of one batch.
-pub(crate) const MAX_BATCH: usize = 4_096;
+/// Most events of one batch: a quarter of the effects that one call may emit.
+pub(crate) const MAX_BATCH: usize = 1_024;
 /// Bytes of text that a copied batch may hold.
 const COPY_TEXT_BYTES: usize = 4 << 20;
 /// How often changed metrics go to the host.
@@ -119,7 +119,7 @@ impl Runner {
         loop {
             while let Some(request) = self.desk.take() {
                 match request {
-                    Request::Call(id, call) => self.answer(id, &call),
+                    Request::Call(id, call) => self.answer(id, &call)?,
                     Request::Stop => return self.stop(at),
                     Request::Begin(_) => {}
                 }
@@ -135,7 +135,10 @@ impl Runner {
             let quarter = self.events.mapping.capacity() / 4;
             let (saved, seq) = at.saved_at;
             let moved = at.cursor - seq;
-            if moved > 0 && (moved >= quarter || now - saved >= self.state_interval) {
+            // The ring keeps what came after the state: save early where that leaves little room for effects.
+            let kept = self.events.mapping.published().saturating_sub(seq);
+            let tight = kept + 2 * MAX_BATCH as u64 > quarter * 3;
+            if moved > 0 && (moved >= quarter || tight || now - saved >= self.state_interval) {
                 self.save(at)?;
             }
             if now >= at.next_series {
@@ -314,12 +317,16 @@ impl Runner {
         Ok(())
     }
 
-    fn answer(&mut self, id: u64, call: &crate::wire::HttpCall) {
+    /// Answers a request. A failure is the request's, but for a panic, after which nothing of the plugin can be relied
+    /// on.
+    fn answer(&mut self, id: u64, call: &crate::wire::HttpCall) -> Result<(), String> {
         self.events.control.enter_call();
-        let answer = calls::answer(&self.instance, call)
-            .map_err(|reason| self.table.take_error().unwrap_or(reason));
+        let answer = calls::answer(&self.instance, call);
         self.events.control.leave_call();
-        self.desk.tell(FromGuest::Answer { id, answer });
+        let failed = answer.as_ref().err().copied();
+        let reason = failed.map(|status| self.failure("handle", status)).unwrap_or_default();
+        self.desk.tell(FromGuest::Answer { id, answer: answer.map_err(|_| reason.clone()) });
+        if failed == Some(abi::Status::PANIC) { Err(reason) } else { Ok(()) }
     }
 
     fn send_series(&self) {

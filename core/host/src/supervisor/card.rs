@@ -1,11 +1,11 @@
 //! What is known of a plugin at a moment: the card that dashboards, metrics and the API show.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
+use shimmer_ring::{ConsumerHandle, ControlPage};
 
 use crate::config::{Delivery, Isolation};
 use crate::log_tail::LogTail;
@@ -90,9 +90,60 @@ pub(crate) struct Shared {
     pub(crate) facts: Mutex<Facts>,
     pub(crate) logs: Mutex<LogTail>,
     pub(crate) series: Mutex<Vec<Series>>,
-    pub(crate) events: AtomicU64,
-    pub(crate) missed: AtomicU64,
-    pub(crate) lag: AtomicU64,
+    /// Where its figures are read from, at the moment somebody asks.
+    pub(crate) live: Mutex<Live>,
+}
+
+/// The sources of a plugin's counters.
+#[derive(Default)]
+pub(crate) struct Live {
+    pub(crate) consumer: Option<Arc<ConsumerHandle>>,
+    pub(crate) control: Option<Arc<ControlPage>>,
+    /// Cursor and count of the newest transaction of the running instance.
+    pub(crate) committed: (u64, u64),
+    /// Of instances that ended.
+    pub(crate) past_events: u64,
+    pub(crate) past_missed: u64,
+}
+
+impl Live {
+    /// Events that the running instance was given: the newer of what it wrote beside its cursor and what its last
+    /// transaction said, so that a death between the two counts right.
+    fn running_events(&self) -> u64 {
+        let Some(control) = &self.control else { return 0 };
+        let cursor = control.cursor();
+        let written = control.events_at(cursor).unwrap_or(0);
+        let (committed_cursor, committed) = self.committed;
+        let said = if committed_cursor >= cursor { committed.max(written) } else { written };
+        // A liar says anything: there were never more than this.
+        said.min(self.consumer.as_ref().map_or(0, |consumer| consumer.cursor()))
+    }
+
+    /// Events that the running instance says it missed: no more than there were.
+    fn running_missed(&self) -> u64 {
+        let there = self.consumer.as_ref().map_or(0, |consumer| consumer.cursor());
+        self.control.as_ref().map_or(0, |control| control.missed().min(there))
+    }
+
+    /// Lag, events and missed events now. The lag is read first: who sees it at 0 sees the events of its end.
+    pub(crate) fn figures(&self) -> (u64, u64, u64) {
+        let lag = self.consumer.as_ref().map_or(0, |consumer| consumer.lag());
+        let missed = self.consumer.as_ref().map_or(0, |consumer| consumer.missed());
+        let lag = if self.control.is_some() { lag } else { 0 };
+        (
+            lag,
+            self.past_events.saturating_add(self.running_events()),
+            self.past_missed.saturating_add(self.running_missed()).saturating_add(missed),
+        )
+    }
+
+    /// The instance ended: its figures join those of the ones before.
+    pub(crate) fn settle(&mut self) {
+        self.past_events = self.past_events.saturating_add(self.running_events());
+        self.past_missed = self.past_missed.saturating_add(self.running_missed());
+        self.control = None;
+        self.committed = (0, 0);
+    }
 }
 
 /// The parts of a card that change together.
@@ -135,9 +186,7 @@ impl Shared {
             }),
             logs: Mutex::new(LogTail::new(Instant::now())),
             series: Mutex::default(),
-            events: AtomicU64::new(0),
-            missed: AtomicU64::new(0),
-            lag: AtomicU64::new(0),
+            live: Mutex::default(),
         }
     }
 
@@ -145,12 +194,17 @@ impl Shared {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn state(&self) -> State {
         self.facts().state
     }
 
-    /// The card. Relaxed loads: figures for people.
+    /// The card.
     pub(crate) fn card(&self, name: &str, isolation: Isolation, delivery: Delivery) -> Card {
+        let (lag_events, event_count, missed_count) = self.live().figures();
         let facts = self.facts();
         let manifest = facts.manifest.as_ref();
         Card {
@@ -165,11 +219,11 @@ impl Shared {
             cpu_percent: facts.cpu_percent,
             cpu_seconds_total: facts.past_cpu_seconds + facts.usage.cpu_seconds,
             memory_bytes: facts.usage.memory_bytes,
-            event_count: self.events.load(Ordering::Relaxed),
-            missed_count: self.missed.load(Ordering::Relaxed),
+            event_count,
+            missed_count,
             crash_count: facts.crashes,
             restart_count: facts.restarts,
-            lag_events: self.lag.load(Ordering::Relaxed),
+            lag_events,
             quarantined_count: facts.quarantined_count,
             quarantined: facts.quarantined.clone(),
             last_error: facts.last_error.clone(),

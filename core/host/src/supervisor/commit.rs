@@ -1,6 +1,7 @@
 //! Messages of a running instance: transactions, single emits, logs, answers, state.
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use shimmer_abi::Status;
 use shimmer_ring::{Outcome, PublishError, Reserve, Submission};
@@ -14,6 +15,7 @@ use crate::{CallError, guest};
 /// A transaction that waits for room in the ring.
 pub(super) struct Pending {
     id: u64,
+    pub(super) since: Instant,
     cursor: u64,
     events: u64,
     effects: Vec<Effect>,
@@ -32,7 +34,8 @@ impl Supervisor {
             FromGuest::Started => self.started(),
             FromGuest::Commit { id, cursor, events, effects } => {
                 if let Some(up) = &mut self.up {
-                    up.pending = Some(Pending { id, cursor, events, effects });
+                    up.pending =
+                        Some(Pending { id, since: Instant::now(), cursor, events, effects });
                     self.retry_pending();
                 }
             }
@@ -64,9 +67,7 @@ impl Supervisor {
         match self.publish(&pending.effects, Some(pending.cursor)) {
             Ok(_) => {
                 self.send_topics(&pending.effects);
-                if let Some(up) = &mut self.up {
-                    up.committed = (pending.cursor, pending.events);
-                }
+                self.shared.live().committed = (pending.cursor, pending.events);
                 self.acknowledge(pending.id, Ok(0));
             }
             Err(Failure::Full) => {
@@ -161,7 +162,7 @@ impl Supervisor {
     }
 
     fn take_state(&mut self, cursor: u64, blob: &[u8]) {
-        let known = self.consumer.as_ref().map_or(0, shimmer_ring::ConsumerHandle::cursor);
+        let known = self.consumer.as_ref().map_or(0, |consumer| consumer.cursor());
         if cursor > known || blob.len() > shimmer_abi::MAX_STATE_BYTES {
             return self.kill("its state claims events that it has not processed".into());
         }

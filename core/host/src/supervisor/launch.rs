@@ -55,7 +55,8 @@ impl Supervisor {
         }
         .map_err(|why| format!("cannot start: {why}"))?;
         let now = Instant::now();
-        let violations = self.consumer.as_ref().map_or(0, shimmer_ring::ConsumerHandle::violations);
+        let violations = self.consumer.as_ref().map_or(0, |consumer| consumer.violations());
+        self.shared.live().control = Some(Arc::clone(&control));
         Ok(Up::new(guest, control, now, violations))
     }
 
@@ -71,7 +72,9 @@ impl Supervisor {
             let key = format!("plugin:{}", self.config.name);
             let key = &key[..key.len().min(shimmer_ring::KEY_BYTES)];
             let spec = ConsumerSpec { key, durable: true, gate, start: Start::Newest, wake };
-            self.consumer = Some(self.context.ring.register(&spec).map_err(failed)?);
+            let consumer = Arc::new(self.context.ring.register(&spec).map_err(failed)?);
+            self.shared.live().consumer = Some(Arc::clone(&consumer));
+            self.consumer = Some(consumer);
             return Ok(());
         };
         if self.config.delivery == Delivery::Gating && !consumer.is_gating() {
@@ -170,12 +173,11 @@ impl Supervisor {
         begin.cursor = saved_at.min(begin.cursor);
         let oldest = self.context.ring.oldest();
         if begin.cursor + 1 < oldest {
-            let lost = oldest - 1 - begin.cursor;
+            // Those behind the cursor were processed once; those before it are counted where the gate was taken.
             self.host_log(
                 3,
-                &format!("{lost} events behind its state are gone and count as missed"),
+                "events behind its saved state are gone: its state does not know them",
             );
-            consumer.add_missed(lost);
             begin.cursor = (oldest - 1).min(begin.replay_to);
         }
         begin.state = (!blob.is_empty()).then_some(blob);

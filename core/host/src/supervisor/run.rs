@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -45,7 +44,7 @@ pub(crate) struct Supervisor {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) producer: Producer,
-    pub(super) consumer: Option<ConsumerHandle>,
+    pub(super) consumer: Option<Arc<ConsumerHandle>>,
     pub(super) store: Store,
     pub(super) library: Option<PathBuf>,
     pub(super) policy: Policy,
@@ -55,9 +54,6 @@ pub(crate) struct Supervisor {
     pub(super) calls: OpenCalls,
     pub(super) launches: u64,
     pub(super) spare_ids: u64,
-    /// Events of instances that ended.
-    pub(super) past_events: u64,
-    pub(super) past_missed: u64,
     next: Next,
     reload: Option<Reload>,
     shutdown: bool,
@@ -77,6 +73,8 @@ pub(super) enum After {
 
 /// A reload on probation.
 struct Reload {
+    /// The launch that it waits for; what runs before is the old library.
+    launch: u64,
     previous: Option<PathBuf>,
     until: Option<Instant>,
     done: Option<Done>,
@@ -89,8 +87,6 @@ pub(super) struct Up {
     pub(super) launched: Instant,
     pub(super) started: bool,
     pub(super) pending: Option<Pending>,
-    /// Cursor and count of the newest transaction.
-    pub(super) committed: (u64, u64),
     pub(super) heartbeat: (u64, Instant),
     pub(super) progress: (u64, Instant),
     pub(super) sampled: Instant,
@@ -101,8 +97,9 @@ pub(super) struct Up {
     /// What it said before it ended by itself.
     pub(super) last_words: Option<String>,
     pub(super) refused: bool,
-    /// Nonsense in control pages that was seen already.
+    /// Nonsense in control pages that was seen already, and before this instance.
     pub(super) violations: u64,
+    pub(super) violations_before: u64,
     pub(super) stopping: Option<(Instant, After)>,
 }
 
@@ -140,8 +137,6 @@ impl Supervisor {
             calls: OpenCalls::default(),
             launches: 0,
             spare_ids: 0,
-            past_events: 0,
-            past_missed: 0,
             next,
             reload: None,
             shutdown: false,
@@ -259,7 +254,8 @@ impl Supervisor {
             }
         };
         let previous = self.library.replace(copy);
-        self.reload = Some(Reload { previous, until: None, done: Some(done) });
+        self.reload =
+            Some(Reload { launch: self.launches + 1, previous, until: None, done: Some(done) });
         self.policy.reset();
         self.stop_then(After::Launch);
     }
@@ -269,6 +265,7 @@ impl Supervisor {
         let started = self.up.as_ref().is_some_and(|up| up.started);
         let probation = self.context.config.probation;
         let Some(reload) = &mut self.reload else { return };
+        let started = started && self.launches >= reload.launch;
         if started && reload.until.is_none() {
             reload.until = Some(Instant::now() + probation);
             if let Some(done) = reload.done.take() {
@@ -324,6 +321,7 @@ impl Supervisor {
         match self.launch() {
             Ok(up) => self.up = Some(up),
             Err(reason) => {
+                self.shared.live().settle();
                 self.host_log(4, &reason);
                 self.shared.facts().last_error = Some(reason.clone());
                 if self.roll_back(&reason) {
@@ -388,8 +386,8 @@ impl Supervisor {
     }
 
     fn bury(&mut self, ending: Ending) {
-        let Some(mut up) = self.up.take() else { return };
-        self.settle_figures(&mut up);
+        let Some(up) = self.up.take() else { return };
+        self.settle_figures(&up);
         let state = if self.shutdown { State::Stopped } else { State::Restarting };
         self.fail_calls(state);
         if let Some((_, after)) = up.stopping {
@@ -421,7 +419,7 @@ impl Supervisor {
 
     fn crashed(&mut self, up: &Up, reason: &str, from_outside: bool) {
         let processing = up.control.processing();
-        let cursor = self.consumer.as_ref().map_or(0, ConsumerHandle::cursor);
+        let cursor = self.consumer.as_ref().map_or(0, |consumer| consumer.cursor());
         let in_process = processing != 0 && !from_outside;
         let crash =
             Crash { cursor: if processing == 0 { cursor } else { processing - 1 }, in_process };
@@ -520,9 +518,6 @@ impl Supervisor {
             facts.started = None;
             facts.cpu_percent = 0.0;
             facts.usage.memory_bytes = 0;
-        }
-        if matches!(state, State::Crashed | State::Disabled | State::Stopped) {
-            self.shared.lag.store(0, Ordering::Relaxed);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Looking after a running instance: deadlines, limits, accounting.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use shimmer_ring::ControlPage;
@@ -29,7 +28,6 @@ impl Up {
             launched: now,
             started: false,
             pending: None,
-            committed: (0, 0),
             heartbeat: (0, now),
             progress: (0, now),
             sampled: now,
@@ -40,6 +38,7 @@ impl Up {
             refused: false,
             stopping: None,
             violations,
+            violations_before: violations,
         }
     }
 }
@@ -47,7 +46,7 @@ impl Up {
 impl Supervisor {
     pub(super) fn watch(&mut self) {
         let now = Instant::now();
-        self.count();
+        self.follow();
         if let Some(reason) = self.overdue(now).or_else(|| self.nonsense()) {
             return self.kill(reason);
         }
@@ -79,6 +78,13 @@ impl Supervisor {
             return Some(format!("a call took longer than {seconds} s"));
         }
         // A replay moves nothing that the host sees but the heartbeat.
+        // Whoever else holds the ring full is ended at this deadline too; what still has no room after twice the time
+        // never will.
+        if up.pending.as_ref().is_some_and(|pending| now - pending.since > deadline * 2) {
+            return Some(
+                "the ring has no room for its effects: it emits more than it consumes".into(),
+            );
+        }
         (now - up.progress.1 > deadline && now - up.heartbeat.1 > deadline)
             .then(|| format!("events waited and it made no progress for {seconds} s"))
     }
@@ -95,28 +101,13 @@ impl Supervisor {
         })
     }
 
-    /// Brings the counters of the card up to date.
-    fn count(&mut self) {
+    /// Follows the cursor of a plugin without a gate, which only it knows.
+    fn follow(&mut self) {
         let (Some(consumer), Some(up)) = (&self.consumer, &self.up) else { return };
         if self.config.delivery == Delivery::Lossy {
             // Refused when the page holds nonsense; then the last good cursor stays.
             let _ = consumer.advance(up.control.cursor());
         }
-        let events = self.past_events + self.events_of(up);
-        let missed = self.past_missed + up.control.missed() + consumer.missed();
-        // Relaxed: figures for people.
-        self.shared.events.store(events, Ordering::Relaxed);
-        self.shared.missed.store(missed, Ordering::Relaxed);
-        self.shared.lag.store(consumer.lag(), Ordering::Relaxed);
-    }
-
-    /// Events that this instance was given: the newer of what it wrote beside its cursor and what its last transaction
-    /// said, so that a death between the two counts right.
-    fn events_of(&self, up: &Up) -> u64 {
-        let cursor = up.control.cursor();
-        let written = up.control.events_at(cursor).unwrap_or(0);
-        let (committed_cursor, committed) = up.committed;
-        if committed_cursor >= cursor { committed.max(written) } else { written }
     }
 
     fn sample(&mut self, now: Instant) -> Option<String> {
@@ -158,22 +149,23 @@ impl Supervisor {
         })
     }
 
-    /// The last figures of an instance that ended, added to those of the ones before.
-    pub(super) fn settle_figures(&mut self, up: &mut Up) {
-        if let Some(consumer) = &self.consumer
-            && self.config.delivery == Delivery::Lossy
+    /// The last figures of an instance that ended, added to those of the ones before; the page of a liar counts for
+    /// nothing.
+    pub(super) fn settle_figures(&mut self, up: &Up) {
+        if self.config.delivery == Delivery::Lossy
+            && let Some(consumer) = &self.consumer
         {
             let _ = consumer.advance(up.control.cursor());
         }
-        self.past_events += self.events_of(up);
-        self.past_missed += up.control.missed();
+        let honest = self.consumer.as_ref().is_none_or(|c| c.violations() == up.violations_before);
+        self.shared.live().settle();
         let (counts, sum_ns) = up.control.durations();
-        // Relaxed: figures for people.
-        self.shared.events.store(self.past_events, Ordering::Relaxed);
         let mut facts = self.shared.facts();
         facts.past_cpu_seconds += facts.usage.cpu_seconds;
         facts.usage = crate::process::Usage::default();
-        facts.past_durations = facts.past_durations.plus(&Durations { counts, sum_ns });
         facts.durations = Durations::default();
+        if honest {
+            facts.past_durations = facts.past_durations.plus(&Durations { counts, sum_ns });
+        }
     }
 }

@@ -1,0 +1,44 @@
+//! A plugin that writes nonsense into its control page is ended, and nothing of what it wrote is believed.
+
+use shimmer_host::State;
+
+use crate::bench::{Bench, plugin};
+
+fn lies(lie: &str) {
+    let mut bench = Bench::new(vec![plugin("lie"), plugin("counter")]);
+    bench.post("good", 0..100, "{}");
+    bench.caught_up("lie");
+    bench.post("order", 0..1, &format!(r#"{{"lie":"{lie}"}}"#));
+    bench.post("good", 100..200, "{}");
+    let card = bench.until("lie", "be ended", |card| {
+        card.crash_count > 0 && card.lag_events == 0 && card.state == State::Running
+    });
+    assert!(card.last_error.unwrap().contains("nonsense"), "{lie}");
+    let counter = bench.caught_up("counter");
+    assert_eq!((counter.crash_count, counter.event_count), (0, 201), "{lie}: nobody else notices");
+}
+
+#[test]
+fn a_cursor_at_the_end_of_time_is_nonsense() {
+    lies("max");
+}
+
+#[test]
+fn a_cursor_beyond_the_stream_is_nonsense() {
+    lies("beyond");
+}
+
+#[test]
+fn a_page_full_of_scribble_is_nonsense() {
+    lies("scribble");
+}
+
+#[test]
+fn the_page_cannot_be_cut_from_under_the_host() {
+    let mut bench = Bench::new(vec![plugin("lie")]);
+    bench.post("order", 0..1, r#"{"lie":"truncate"}"#);
+    let card = bench.caught_up("lie");
+    assert_eq!(card.crash_count, 0);
+    let logs = bench.host.logs("lie", 10).unwrap();
+    assert!(logs.iter().any(|line| line.message == "truncation refused"), "{logs:?}");
+}

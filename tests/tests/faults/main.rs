@@ -1,0 +1,12 @@
+//! Faults of plugins and of the host, with real plugin processes: whatever dies, every event is processed, every effect
+//! happens once, and nobody else notices.
+
+mod bench;
+mod conformance;
+mod deaths;
+mod exactly_once;
+mod isolation;
+mod lies;
+mod limits;
+mod reload;
+mod sandbox;

@@ -51,6 +51,11 @@ fn ring(given: &Given<'_>, problems: &mut Vec<Problem>) {
             ring.max_events.next_power_of_two()
         )));
     }
+    if !ring.text_bytes.is_multiple_of(64) {
+        let message = format!("`ring.text_bytes` ({}) is not a multiple of 64", ring.text_bytes);
+        let hint = format!("the next one is {}", ring.text_bytes.next_multiple_of(64));
+        problems.push(Problem::new(given.place(&["ring.text_bytes"]), message).hint(hint));
+    }
     // An eighth of the text is reserved for what plugins emit; one event must fit either part.
     let least = ring.event_bytes * 8;
     if ring.text_bytes < least {

@@ -25,7 +25,7 @@ mod tests;
 
 pub use load::{Flag, Loaded, SEARCH, Sources};
 pub use origin::{Origin, Origins};
-pub use plugin::{Delivery, Isolation, PluginLimits, PluginPermissions, PluginTable};
+pub use plugin::{Delivery, Isolation, PluginLimits, PluginPermissions, PluginTable, SHIPPED};
 pub use problem::{Place, Problem, Problems, SourceText, Style};
 pub use reload::ReloadPlan;
 pub use secret::Secret;
@@ -43,9 +43,6 @@ pub use tokens::{NamedToken, read_token};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-/// Bundled plugins that this build ships.
-pub const SHIPPED: &[&str] = &[];
 
 /// Everything a node can be told, one section for each part of it.
 ///

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use toml::Value;
+use serde_json::Value;
 
 use super::origin::{Origin, Origins};
 use super::problem::{Place, Problem};
@@ -121,7 +121,7 @@ fn text(text: &str) -> Result<Value, &'static str> {
 
 fn port(text: &str) -> Result<Value, &'static str> {
     let port = text.parse::<u16>().map_err(|_| "a whole number from 0 to 65535")?;
-    Ok(Value::Integer(port.into()))
+    Ok(Value::from(port))
 }
 
 fn peers(text: &str) -> Result<Value, &'static str> {

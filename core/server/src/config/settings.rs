@@ -86,7 +86,7 @@ pub enum Form {
     PluginName,
     /// A kind of event, `[a-z0-9._-]`.
     EventKind,
-    /// `listen:PORT` or `connect:TARGET`.
+    /// `listen:PORT` or `connect:PORT`, `*` for any port.
     NetRule,
 }
 
@@ -198,7 +198,11 @@ pub static SETTINGS: &[Setting] = &[
         Kind::PowerOfTwo { min: 2, max: 1 << 22 },
         "Events kept for plugins and for streams that resume; a power of two.",
     ),
-    restart("ring.text_bytes", int(64 << 10, MAX), "Bytes kept for the text of those events."),
+    restart(
+        "ring.text_bytes",
+        int(64 << 10, (1 << 32) - 64),
+        "Bytes kept for the text of those events; a multiple of 64.",
+    ),
     restart("ring.event_bytes", int(1024, 1 << 20), "Longest stored form of one event in bytes."),
     restart(
         "ring.names",
@@ -218,7 +222,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     restart(
         "dedup.window_events",
-        int(1, 1 << 26),
+        int(1, 1 << 24),
         "Newest events whose ids are remembered, so that a repeated one is not stored twice.",
     ),
     live("limits.event_body_bytes", int(1024, 64 << 20), "Longest body of POST /event in bytes."),
@@ -303,9 +307,11 @@ static PLUGIN_SETTINGS: &[Setting] = &[
     live("permissions.net", Kind::List(Form::NetRule), "Network it may use."),
     live("permissions.read", Kind::List(Form::Path), "Paths it may read."),
     live("permissions.write", Kind::List(Form::Path), "Paths it may write."),
-    live("limits.memory_bytes", int(0, i64::MAX), "Resident memory in bytes."),
-    live("limits.threads", int(0, 100_000), "Threads."),
-    live("limits.cpu_percent", int(0, 100_000), "Share of one core in percent."),
+    live("permissions.source", Kind::List(Form::SourceGlob), "Sources its events may carry."),
+    live("permissions.weights", Kind::Bool, "Whether it may set the weights of sources."),
+    live("limits.memory_bytes", int(1 << 20, i64::MAX), "Private resident memory in bytes."),
+    live("limits.threads", int(1, 100_000), "Threads."),
+    live("limits.cpu_percent", int(0, 100_000), "Percent of one core; 0 for no limit."),
     live("config", Kind::Free, "What the plugin itself validates."),
 ];
 

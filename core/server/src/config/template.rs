@@ -30,8 +30,8 @@ const PLUGINS: &str = "\
 #     isolation = \"process\"                   # or \"thread\": no sandbox, for trusted code
 #     delivery = \"gating\"                     # or \"lossy\": events wait for nobody
 #     kinds = [\"temperature\"]                 # empty: those the plugin asks for
-#     permissions = { net = [\"listen:8091\", \"connect:*\"], read = [\"/etc/hosts\"], write = [] }
-#     limits = { memory_bytes = 268435456, threads = 16, cpu_percent = 100 }
+#     permissions = { net = [\"listen:8091\", \"connect:*\"], read = [], write = [] }
+#     limits = { memory_bytes = 536870912, threads = 64, cpu_percent = 0 }     # 0: no limit
 #     [plugin.config]                           # what the plugin itself validates
 #     limit = 30.0
 ";

@@ -295,7 +295,7 @@ impl Form {
             Self::SourceGlob => "1 to 128 characters; * stands for any of them, as in \"sensor-*\"",
             Self::PluginName => "1 to 64 of a-z, 0-9 and -",
             Self::EventKind => "1 to 64 of a-z, 0-9, dot, underscore and -",
-            Self::NetRule => "\"listen:PORT\", \"connect:HOST:PORT\" or \"connect:*\"",
+            Self::NetRule => "\"listen:PORT\" or \"connect:PORT\"; * for any port",
         }
     }
 }
@@ -347,11 +347,8 @@ fn is_log_filter(text: &str) -> bool {
 
 fn is_net_rule(text: &str) -> bool {
     match text.split_once(':') {
-        Some(("listen", port)) => port.parse::<u16>().is_ok_and(|port| port != 0),
-        Some(("connect", "*")) => true,
-        Some(("connect", target)) => target.rsplit_once(':').is_some_and(|(host, port)| {
-            (host == "*" || is_host(host)) && (port == "*" || port.parse::<u16>().is_ok())
-        }),
+        Some(("listen" | "connect", "*")) => true,
+        Some(("listen" | "connect", port)) => port.parse::<u16>().is_ok_and(|port| port != 0),
         _ => false,
     }
 }

@@ -1,0 +1,154 @@
+//! `shimmer run`: one node, from its configuration to its orderly end.
+//!
+//! The rule: everything that can be refused is refused before a port is opened or a file is
+//! touched, apart from the token of a demo.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+
+use anyhow::{Context, anyhow};
+use shimmer_server::config::{Config, Loaded, Place, Problem, Sources};
+use shimmer_server::{Running, Server, ServerError};
+
+use crate::args::{RunArgs, When};
+use crate::failure::{Failure, Outcome};
+use crate::log::{self, Level};
+use crate::signals::{self, Wish};
+use crate::terminal::Paint;
+
+/// Runs `shimmer run`.
+pub(crate) fn run(args: &RunArgs) -> Outcome {
+    let mut sources = crate::config::sources(&args.config);
+    sources.demo = args.demo;
+    let loaded = sources.load()?;
+    if !loaded.config.auth.is_given() {
+        return Err(no_token().into());
+    }
+    if args.demo {
+        make_demo_token(&loaded)?;
+    }
+    loaded.config.auth.read_tokens()?;
+    let level = log::begin(&loaded.config.log)?;
+    let wishes = signals::wishes()?;
+    let running = Server::start(loaded.config.clone(), Some(sources.clone())).map_err(failed)?;
+    greet(&running, &loaded.config, args.demo);
+    serve(running, &sources, &level, &wishes)
+}
+
+/// Waits for signals until one asks to end.
+fn serve(running: Running, sources: &Sources, level: &Level, wishes: &Receiver<Wish>) -> Outcome {
+    loop {
+        match wishes.recv() {
+            Ok(Wish::Reload) => reload(&running, sources, level),
+            Ok(Wish::Stop) => {
+                running.shutdown();
+                return Ok(());
+            }
+            Err(_) => return Err(anyhow!("signals are no longer received").into()),
+        }
+    }
+}
+
+/// Has the node read its configuration again; the node itself logs what came of it.
+fn reload(running: &Running, sources: &Sources, level: &Level) {
+    if running.reload().is_err() {
+        return;
+    }
+    let changed = match sources.load() {
+        Ok(loaded) => level.set(&loaded.config.log),
+        Err(problems) => Err(anyhow!(problems)),
+    };
+    if let Err(error) = changed {
+        tracing::error!("the log keeps its level: {error:#}");
+    }
+}
+
+fn no_token() -> Problem {
+    Problem::new(Place::Defaults, "no token is set, so nobody could write").hint(
+        "set DASHBOARD_TOKEN, or auth.token_file in the configuration, or try `shimmer run --demo`",
+    )
+}
+
+fn failed(error: ServerError) -> Failure {
+    match error {
+        ServerError::Configuration(problems) => problems.into(),
+        ServerError::NoToken => no_token().into(),
+        other => Failure::Failed(other.into()),
+    }
+}
+
+/// Makes the token of a demo, unless there is one or the configuration names another.
+fn make_demo_token(loaded: &Loaded) -> anyhow::Result<()> {
+    let path = &loaded.config.auth.token_file;
+    if *path != loaded.config.data_dir.join("token") || path.exists() {
+        return Ok(());
+    }
+    write_token(path).with_context(|| format!("the token cannot be kept in {}", path.display()))
+}
+
+/// Writes a new token of 256 random bits, for the owner's eyes only. It appears whole or not at
+/// all, and never replaces one.
+fn write_token(path: &Path) -> anyhow::Result<()> {
+    let mut bits = [0u8; 32];
+    getrandom::fill(&mut bits).map_err(|error| anyhow!("no random numbers: {error}"))?;
+    let text: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let written = writeln!(file, "{text}").and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
+    std::fs::remove_file(&draft)?;
+    match linked {
+        // Another process was quicker: its token is as good.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Says where the node listens: on stdout, so that a script that took port 0 can read it.
+fn greet(running: &Running, config: &Config, demo: bool) {
+    let address = running.address();
+    // Nobody may be reading; the node runs all the same.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "listening on http://{address}");
+    if demo && !config.auth.token_file.as_os_str().is_empty() {
+        let token = config.auth.token_file.display();
+        let paint = Paint::stdout(When::Auto);
+        let _ = writeln!(
+            out,
+            "{}",
+            paint.dim(format!("the token is in {token}; in another terminal try:"))
+        );
+        let _ = writeln!(out, "  shimmer tail --url http://{address}");
+    }
+    let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_demo_token_is_private_random_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data/token");
+        write_token(&path).unwrap();
+        let first = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(first.trim().len(), 64);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        write_token(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
+        assert_eq!(std::fs::read_dir(dir.path().join("data")).unwrap().count(), 1);
+
+        let other = dir.path().join("other/token");
+        write_token(&other).unwrap();
+        assert_ne!(std::fs::read_to_string(other).unwrap(), first);
+    }
+}

@@ -17,6 +17,10 @@ pub(crate) struct Auth {
     tokens: RwLock<Arc<[Token]>>,
 }
 
+/// Tokens that were read and wait to be put in force.
+#[derive(Debug)]
+pub(crate) struct Prepared(Arc<[Token]>);
+
 /// A token that was presented and is in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -43,8 +47,12 @@ impl Auth {
         Ok(Self { tokens: RwLock::new(load(section)?.into()) })
     }
 
-    /// Takes the tokens of `section`; those that vanish stay in force for `auth.rotation_grace`.
-    pub(crate) fn reload(&self, section: &AuthSection, now: Instant) -> Result<(), ServerError> {
+    /// Reads the tokens of `section` for [`Auth::put`]; those that vanish stay for `auth.rotation_grace`.
+    pub(crate) fn prepare(
+        &self,
+        section: &AuthSection,
+        now: Instant,
+    ) -> Result<Prepared, ServerError> {
         let mut tokens = load(section)?;
         let grace = Duration::from_secs(section.rotation_grace);
         for old in self.tokens().iter() {
@@ -53,8 +61,12 @@ impl Auth {
                 tokens.push(Token { until: Some(until), ..old.clone() });
             }
         }
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens.into();
-        Ok(())
+        Ok(Prepared(tokens.into()))
+    }
+
+    /// Puts tokens in force.
+    pub(crate) fn put(&self, prepared: Prepared) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = prepared.0;
     }
 
     /// Who sent a request with these headers; 401 when nobody known did.
@@ -158,6 +170,12 @@ mod tests {
     use super::*;
     use crate::config::{Secret, TokenTable};
     use http::HeaderValue;
+
+    impl Auth {
+        fn reload(&self, section: &AuthSection, now: Instant) -> Result<(), ServerError> {
+            self.prepare(section, now).map(|prepared| self.put(prepared))
+        }
+    }
 
     fn section(token: &str) -> AuthSection {
         AuthSection { token: Secret::new(token), rotation_grace: 60, ..AuthSection::default() }

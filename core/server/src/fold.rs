@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use shimmer_abi::flags;
 use shimmer_event::BEAUTY_KIND;
-use shimmer_ring::{ConsumerHandle, ConsumerSpec, Gate, Reader, Ring, Start, WakeTarget};
-use shimmer_view::{Histogram, Rolling, Stats, WeightRefused, Weights};
+use shimmer_host::WEIGHT_KIND;
+use shimmer_ring::{ConsumerHandle, ConsumerSpec, Gate, Meta, Reader, Ring, Start, WakeTarget};
+use shimmer_view::{Histogram, Rolling, Stats, Weights};
 
 use crate::ServerError;
 
 /// The thread sleeps until this many events wait for it, or until the pause is over.
 const WAKE_EVENTS: u64 = 8192;
 const PAUSE: Duration = Duration::from_millis(100);
-/// Kinds whose id is remembered as beauty or not.
+/// Kinds whose meaning is remembered by id.
 const MAX_KINDS: usize = 1024;
 
 /// The statistics of the stream.
@@ -48,7 +50,16 @@ struct State {
     cursor: u64,
     stats: Stats,
     weights: Weights,
-    is_beauty: HashMap<u32, bool>,
+    kinds: HashMap<u32, Kind>,
+    trusted: Vec<String>,
+}
+
+/// What a kind means to the fold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Beauty,
+    Weight,
+    Other,
 }
 
 impl Fold {
@@ -67,7 +78,8 @@ impl Fold {
             cursor: consumer.cursor(),
             stats: Stats::new(window),
             weights: Weights::default(),
-            is_beauty: HashMap::new(),
+            kinds: HashMap::new(),
+            trusted: Vec::new(),
         };
         let fold = Arc::new(Self {
             state: Mutex::new(state),
@@ -96,9 +108,9 @@ impl Fold {
         }
     }
 
-    /// Sets the weight of a source.
-    pub(crate) fn weigh(&self, source: &str, weight: f64) -> Result<(), WeightRefused> {
-        self.lock().weights.set(source, weight)
+    /// Names the plugins whose weights count from now on.
+    pub(crate) fn trust(&self, plugins: Vec<String>) {
+        self.lock().trusted = plugins;
     }
 
     /// Ends the thread.
@@ -144,23 +156,52 @@ impl State {
             self.cursor += 1;
             // Our gate keeps what we have not read; a lost record is the only thing that is not there.
             let Some(meta) = self.reader.meta(self.cursor) else { continue };
-            if self.is_beauty(meta.kind) {
-                self.stats.push(meta.value, meta.source);
+            match self.kind(meta.kind) {
+                Kind::Beauty => self.stats.push(meta.value, meta.source),
+                Kind::Weight => self.weigh(&meta),
+                Kind::Other => {}
             }
         }
     }
 
-    fn is_beauty(&mut self, kind: u32) -> bool {
-        if let Some(known) = self.is_beauty.get(&kind) {
+    /// A weight is an event that the host made of a plugin's effect. Anybody may post an event of that kind, and
+    /// any plugin emit one, so it counts only as the work of a plugin that may weigh.
+    fn weigh(&mut self, meta: &Meta) {
+        if meta.flags & flags::DERIVED == 0 {
+            return;
+        }
+        let plugin = self.name(meta.source);
+        if !self.trusted.contains(&plugin) {
+            return;
+        }
+        let source = self.name(meta.subject);
+        if let Err(error) = self.weights.set(&source, meta.value) {
+            tracing::warn!(plugin, source, weight = meta.value, ?error, "a weight was not taken");
+        }
+    }
+
+    fn kind(&mut self, id: u32) -> Kind {
+        if let Some(known) = self.kinds.get(&id) {
             return *known;
         }
-        if self.is_beauty.len() == MAX_KINDS {
-            self.is_beauty.clear();
+        if self.kinds.len() == MAX_KINDS {
+            self.kinds.clear();
         }
+        let kind = match self.name(id).as_str() {
+            BEAUTY_KIND => Kind::Beauty,
+            WEIGHT_KIND => Kind::Weight,
+            _ => Kind::Other,
+        };
+        self.kinds.insert(id, kind);
+        kind
+    }
+
+    fn name(&self, id: u32) -> String {
         let mut name = Vec::new();
-        let beauty = self.reader.name(kind, &mut name) && name == BEAUTY_KIND.as_bytes();
-        self.is_beauty.insert(kind, beauty);
-        beauty
+        if !self.reader.name(id, &mut name) {
+            return String::new();
+        }
+        String::from_utf8(name).unwrap_or_default()
     }
 
     fn weighted_avg(&self) -> Option<f64> {

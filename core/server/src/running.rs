@@ -225,8 +225,10 @@ fn reload_from(app: &App, sources: &Sources) -> Result<ReloadReport, ServerError
     let loaded = sources.load().map_err(ServerError::Configuration)?;
     let plan = ReloadPlan::new(&app.config(), &loaded.config);
     // Files of tokens are read even when no setting changed: that is how they are rotated.
-    app.auth.reload(&plan.config.auth, Instant::now())?;
-    let plugins = app.plugins.apply(&plan.config);
+    let auth = app.auth.prepare(&plan.config.auth, Instant::now())?;
+    // The last step that can fail. Before it nothing is changed, after it everything is.
+    let plugins = app.plugins.apply(&plan.config)?;
+    app.auth.put(auth);
     app.set_config(plan.config);
     let keys = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect();
     Ok(ReloadReport {

@@ -99,7 +99,7 @@ impl Problem {
     }
 
     /// The document as an answer.
-    pub(crate) fn into_answer(self: Box<Self>) -> Answer {
+    pub(crate) fn into_answer(self) -> Answer {
         let mut document = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),

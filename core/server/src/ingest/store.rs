@@ -6,15 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
-use shimmer_event::{
-    Batch, BatchError, Event, EventError, FieldError, Limits, Parser, Receipt, TAIL,
-};
+use shimmer_event::{Batch, BatchError, Event, EventError, FieldError, Parser, Receipt, TAIL};
 use shimmer_ring::{Entry, Outcome, PublishError, Reserve, Submission};
 
 use super::Admitted;
 use super::media::{Many, One, cloud_headers};
 use crate::app::App;
 use crate::http::{Answer, Problem, Refused, RequestId};
+use crate::plugins::limits;
 
 /// Memory for each buffer that a thread keeps between batches.
 const KEEP_BYTES: usize = 1 << 20;
@@ -39,7 +38,7 @@ pub(super) fn one(
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Answer, Refused> {
-    let limits = limits(admitted);
+    let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
     SCRATCH.with_borrow_mut(|Scratch { parser, outcomes, .. }| {
         let event = match media {
@@ -84,7 +83,7 @@ pub(super) fn many(
     body: &Bytes,
     charge: impl FnOnce(usize) -> Result<(), Refused>,
 ) -> Result<Answer, Refused> {
-    let limits = limits(admitted);
+    let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
     SCRATCH.with_borrow_mut(|Scratch { batch, outcomes, .. }| {
         let parsed = match media {
@@ -185,16 +184,6 @@ fn acknowledged(event: &Event<'_>, seq: u64, duplicate: bool) -> Answer {
         b",\"duplicate\":false}"
     });
     Answer::json(body)
-}
-
-fn limits(admitted: &Admitted) -> Limits {
-    let Admitted { config, .. } = admitted;
-    Limits {
-        event_bytes: config.ring.event_bytes,
-        event_body_bytes: config.limits.event_body_bytes,
-        batch_bytes: config.limits.batch_bytes,
-        batch_events: config.limits.batch_events,
-    }
 }
 
 fn receipt<'a>(app: &'a App, admitted: &'a Admitted) -> Receipt<'a> {

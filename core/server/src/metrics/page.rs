@@ -11,7 +11,7 @@ use super::Family;
 use super::process::Process;
 use crate::app::App;
 use crate::http::{Answer, Problem, Refused};
-use crate::plugins::{Card, DURATION_SECONDS, PluginSeries, State};
+use crate::plugins::{Card, DURATION_BOUNDS_NS, PluginSeries, State};
 use crate::routes::Ask;
 use crate::stream::StreamStats;
 
@@ -227,12 +227,12 @@ fn plugins(cards: &[Card]) -> Vec<Family> {
 
 fn durations(family: Family, card: &Card) -> Family {
     let mut below = 0;
-    let cumulative: Vec<(f64, u64)> = DURATION_SECONDS
+    let cumulative: Vec<(f64, u64)> = DURATION_BOUNDS_NS
         .iter()
         .zip(card.durations.counts)
         .map(|(bound, count)| {
             below += count;
-            (*bound, below)
+            (*bound as f64 / 1e9, below)
         })
         .collect();
     let count = card.durations.counts.iter().sum();
@@ -242,20 +242,17 @@ fn durations(family: Family, card: &Card) -> Family {
 
 /// What plugins declared themselves, as `shimmer_<plugin>_<name>`.
 fn series(series: Vec<PluginSeries>) -> Vec<Family> {
-    let family = |one: PluginSeries| {
-        let name = format!("shimmer_{}_{}", one.plugin.replace('-', "_"), one.name);
-        let empty = if one.counter {
-            Family::counter(name, one.help)
+    let family = |PluginSeries { plugin, series }: PluginSeries| {
+        let name = format!("shimmer_{}_{}", plugin.replace('-', "_"), series.name);
+        let empty = if series.counter {
+            Family::counter(name, series.help)
         } else {
-            Family::gauge(name, one.help)
+            Family::gauge(name, series.help)
         };
-        one.samples.iter().fold(empty, |family, (values, value)| {
-            let labels: Vec<(&str, &str)> = one
-                .labels
-                .iter()
-                .map(String::as_str)
-                .zip(values.iter().map(String::as_str))
-                .collect();
+        let names = || series.labels.iter().map(String::as_str);
+        series.samples.iter().fold(empty, |family, (values, value)| {
+            let labels: Vec<(&str, &str)> =
+                names().zip(values.iter().map(String::as_str)).collect();
             family.sample(&labels, *value)
         })
     };

@@ -1,46 +1,44 @@
 //! The plugins as the server sees them; the only module that knows the plugin host.
 
-mod absent;
 mod known;
 mod route_table;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::Method;
+use shimmer_event::Limits;
+use shimmer_host::{HostConfig, HostEvents};
 use shimmer_ring::Ring;
 use shimmer_view::{Histories, History, Sample};
 
 use crate::ServerError;
-use crate::config::Config;
+use crate::config::{Config, PluginTable};
 use crate::fold::Fold;
 use crate::ingest::unix_ns;
 use crate::stream::StreamHub;
 
-pub(crate) use absent::{
-    CallError, Card, ControlError, HttpAnswer, HttpCall, PluginHost, PluginRoute, PluginSeries,
-    RouteAuth, RouteKind, State,
-};
 pub(crate) use known::owner;
+pub(crate) use shimmer_host::{
+    CallError, Card, ControlError, HttpAnswer, HttpCall, PluginHost, PluginRoute, PluginSeries,
+    ReloadReport, RouteAuth, RouteKind, RouteSpec, State,
+};
+pub(crate) use shimmer_ring::DURATION_BOUNDS_NS;
 
 use route_table::{Matched, RouteTable};
-
-/// Upper bounds of the buckets of [`absent::Durations`] in seconds; the last bucket is open.
-pub(crate) const DURATION_SECONDS: [f64; 7] = [0.000_01, 0.000_1, 0.001, 0.01, 0.1, 1.0, 10.0];
 
 /// The host and what the server keeps beside it.
 pub(crate) struct Plugins {
     host: PluginHost,
     table: Mutex<(Arc<[PluginRoute]>, Arc<RouteTable>)>,
     histories: Mutex<Histories>,
+    fold: Arc<Fold>,
 }
 
-/// What a reload did to plugins.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Applied {
-    pub(crate) restarted: Vec<String>,
-    pub(crate) started: Vec<String>,
-    pub(crate) stopped: Vec<String>,
+/// Hands the plugins' messages to the streams.
+struct Events {
+    streams: Arc<StreamHub>,
 }
 
 /// What serves a path.
@@ -55,18 +53,27 @@ pub(crate) enum Served {
 }
 
 impl Plugins {
-    /// Starts the host with the plugins of `config`.
+    /// Starts the host with the plugins of `config`; returns without waiting for any of them.
+    ///
+    /// `data_dir` is the node's, `node_id` the origin of what plugins emit.
     pub(crate) fn start(
-        _ring: &Arc<Ring>,
-        _config: &Config,
-        _node_id: &str,
-        _streams: &Arc<StreamHub>,
-        _fold: &Arc<Fold>,
+        ring: &Arc<Ring>,
+        config: &Config,
+        node_id: &str,
+        streams: &Arc<StreamHub>,
+        fold: &Arc<Fold>,
     ) -> Result<Self, ServerError> {
-        let host = PluginHost;
+        let mut settings = HostConfig::new(config.data_dir.clone(), node_id.to_owned());
+        settings.limits = limits(config);
+        settings.bundled_dir = bundled_dir(config);
+        fold.trust(weighing(config));
+        let events = Arc::new(Events { streams: streams.clone() });
+        let host = PluginHost::start(ring.clone(), settings, tables(config), events)
+            .map_err(|error| ServerError::Host(Box::new(error)))?;
         Ok(Self {
-            table: Mutex::new((host.routes(), Arc::default())),
+            table: Mutex::new((Arc::new([]), Arc::default())),
             histories: Mutex::default(),
+            fold: fold.clone(),
             host,
         })
     }
@@ -77,8 +84,11 @@ impl Plugins {
     }
 
     /// Takes the plugins of a new configuration; those whose section did not change go on.
-    pub(crate) fn apply(&self, _config: &Config) -> Applied {
-        Applied::default()
+    pub(crate) fn apply(&self, config: &Config) -> Result<ReloadReport, ServerError> {
+        let report =
+            self.host.apply(tables(config)).map_err(|error| ServerError::Host(Box::new(error)))?;
+        self.fold.trust(weighing(config));
+        Ok(report)
     }
 
     /// What serves `method path`.
@@ -124,7 +134,9 @@ impl Plugins {
         let newest = self.host.routes();
         let mut cached = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&cached.0, &newest) {
-            let pairs = newest.iter().map(|route| (route.method.as_str(), route.pattern.as_str()));
+            let pairs = newest
+                .iter()
+                .map(|route| (route.spec.method.as_str(), route.spec.pattern.as_str()));
             *cached = (newest.clone(), Arc::new(RouteTable::new(pairs)));
         }
         cached.clone()
@@ -135,7 +147,56 @@ impl Plugins {
     }
 }
 
+impl HostEvents for Events {
+    fn topic(&self, plugin: &str, topic: &str, event: &str, message: &[u8]) {
+        // The host has checked the message; what is refused all the same is the plugin's loss alone.
+        if let Err(error) = self.streams.publish(&stream_topic(plugin, topic), event, message) {
+            tracing::warn!(plugin, topic, %error, "a plugin's message was not sent");
+        }
+    }
+
+    fn routes_changed(&self) {
+        // The table is made again when the host's list is another one; see `Plugins::routes`.
+    }
+}
+
 /// The topic of a plugin's stream as the fan-out knows it: no plugin can send to another's.
 pub(crate) fn stream_topic(plugin: &str, topic: &str) -> String {
     format!("{plugin}/{topic}")
+}
+
+/// The tables of all plugins that run: those of the file, then the bundled ones without a table.
+fn tables(config: &Config) -> Vec<PluginTable> {
+    let mut tables = config.plugin.clone();
+    for name in &config.plugins.bundled {
+        if !tables.iter().any(|table| table.name == *name) {
+            tables.push(PluginTable { name: name.clone(), ..PluginTable::default() });
+        }
+    }
+    tables
+}
+
+/// Plugins that may weigh sources.
+fn weighing(config: &Config) -> Vec<String> {
+    let may = |table: &PluginTable| table.permissions.weights.then(|| table.name.clone());
+    tables(config).iter().filter_map(may).collect()
+}
+
+/// Limits of events, posted and derived.
+pub(crate) fn limits(config: &Config) -> Limits {
+    Limits {
+        event_bytes: config.ring.event_bytes,
+        event_body_bytes: config.limits.event_body_bytes,
+        batch_bytes: config.limits.batch_bytes,
+        batch_events: config.limits.batch_events,
+    }
+}
+
+/// Where the bundled plugins lie: as configured, else beside the program.
+fn bundled_dir(config: &Config) -> PathBuf {
+    if !config.plugins.dir.as_os_str().is_empty() {
+        return config.plugins.dir.clone();
+    }
+    let program = std::env::current_exe().unwrap_or_default();
+    program.parent().map(PathBuf::from).unwrap_or_default()
 }

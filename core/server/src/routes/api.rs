@@ -134,7 +134,12 @@ fn control(
             })))
         }
         Err(ControlError::Unknown) => Err(unknown(ask.name)),
-        Err(ControlError::Refused(why)) => Err(Problem::new(StatusCode::CONFLICT, why)),
+        Err(error @ (ControlError::Disabled | ControlError::Busy)) => {
+            Err(Problem::new(StatusCode::CONFLICT, error.to_string()))
+        }
+        Err(ControlError::Failed(why)) => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why).member("plugin", ask.name))
+        }
     }
 }
 

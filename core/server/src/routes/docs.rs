@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::page::Ask;
 use crate::app::App;
 use crate::http::{Answer, Problem, Refused};
-use crate::plugins::{PluginRoute, RouteAuth, RouteKind};
+use crate::plugins::{PluginRoute, RouteAuth, RouteKind, RouteSpec};
 
 /// The core's routes; plugins' are merged in when it is asked for.
 const TEMPLATE: &str = include_str!("../../assets/openapi.json");
@@ -29,29 +29,29 @@ pub(crate) fn openapi(ask: &Ask<'_>) -> Result<Answer, Refused> {
     })?;
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
     if let Some(paths) = document["paths"].as_object_mut() {
-        for route in ask.app.plugins.host().routes().iter() {
-            merge(paths, route);
+        for PluginRoute { plugin, spec, .. } in ask.app.plugins.host().routes().iter() {
+            merge(paths, plugin, spec);
         }
     }
     Ok(Answer::value(&document).header(CACHE_CONTROL, HeaderValue::from_static("no-cache")))
 }
 
-fn merge(paths: &mut Map<String, Value>, route: &PluginRoute) {
+fn merge(paths: &mut Map<String, Value>, plugin: &str, route: &RouteSpec) {
     let path = paths.entry(route.pattern.clone()).or_insert_with(|| json!({}));
     let method = route.method.to_ascii_lowercase();
     if path.get(&method).is_none() {
-        path[method.as_str()] = operation(route);
+        path[method.as_str()] = operation(plugin, route);
     }
 }
 
 /// The plugin's own operation, completed by what the host knows for certain.
-fn operation(route: &PluginRoute) -> Value {
+fn operation(plugin: &str, route: &RouteSpec) -> Value {
     let mut operation = match serde_json::from_str(&route.openapi_json) {
         Ok(Value::Object(own)) => Value::Object(own),
         _ => json!({ "summary": format!("{} {}", route.method, route.pattern) }),
     };
     if operation.get("tags").is_none() {
-        operation["tags"] = json!([route.plugin]);
+        operation["tags"] = json!([plugin]);
     }
     if operation.get("responses").is_none() {
         let description = match route.kind {
@@ -85,10 +85,8 @@ fn parameters(pattern: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn route(openapi_json: &str) -> PluginRoute {
-        PluginRoute {
-            plugin: "hello".into(),
-            index: 0,
+    fn route(openapi_json: &str) -> RouteSpec {
+        RouteSpec {
             method: "POST".into(),
             pattern: "/x/hello/{id}".into(),
             auth: RouteAuth::Token,
@@ -119,14 +117,14 @@ mod tests {
     #[test]
     fn a_plugins_operation_is_completed_and_never_replaces_one() {
         let mut paths = Map::new();
-        merge(&mut paths, &route(r#"{"summary":"own","tags":["t"]}"#));
+        merge(&mut paths, "hello", &route(r#"{"summary":"own","tags":["t"]}"#));
         let merged = &paths["/x/hello/{id}"]["post"];
         assert_eq!(merged["summary"], "own");
         assert_eq!(merged["tags"], json!(["t"]));
         assert_eq!(merged["parameters"][0]["name"], "id");
         assert_eq!(merged["security"], json!([{ "token": [] }]));
         assert!(merged["responses"]["default"].is_object());
-        merge(&mut paths, &route("not json"));
+        merge(&mut paths, "hello", &route("not json"));
         assert_eq!(paths["/x/hello/{id}"]["post"]["summary"], "own");
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
@@ -89,12 +88,23 @@ impl Handler for Catch {
         }
         let problem = match res.status_code {
             Some(StatusCode::METHOD_NOT_ALLOWED) => {
-                let allow = res.headers().get(ALLOW).cloned();
-                Problem::method_not_allowed(allow.unwrap_or(HeaderValue::from_static("GET, HEAD")))
+                Problem::method_not_allowed(HeaderValue::from_static(allowed(req.uri().path())))
             }
             _ => Problem::new(StatusCode::NOT_FOUND, "nothing is served under this path"),
         };
         problem.into_answer().into_salvo(res);
+    }
+}
+
+/// The methods of a path of the core. salvo finds them, too, but only after every hoop has run.
+fn allowed(path: &str) -> &'static str {
+    let is_action =
+        path.starts_with("/api/plugin/") && !path.ends_with("/logs") && path.split('/').count() > 4;
+    match path.trim_end_matches('/') {
+        "/event" | "/events" | "/api/reload" => "POST",
+        _ if is_action => "POST",
+        "/stream" | "/stream/sse" => "GET",
+        _ => "GET, HEAD",
     }
 }
 

@@ -14,11 +14,12 @@ use super::page::context;
 use super::streams::{self, Attachment, Transport};
 use crate::app::App;
 use crate::http::{Problem, Query, Refused};
+use crate::listener::check_origin;
 use crate::metrics::RouteLabel;
 use crate::plugins::{
     CallError, HttpAnswer, HttpCall, PluginRoute, RouteAuth, RouteKind, Served, owner, stream_topic,
 };
-use crate::stream::TopicSubscription;
+use crate::stream::{TopicSeat, TopicSubscription};
 
 /// Longest body of a request to a plugin, as of its answers.
 const MAX_BODY_BYTES: usize = 8 << 20;
@@ -53,16 +54,23 @@ impl Dispatch {
             Served::Methods(methods) => return Err(api::only(&methods)),
             Served::Nobody => return Err(self.nobody(&path)),
         };
-        res.extensions.insert(RouteLabel::of_pattern(&route.pattern));
-        if route.auth == RouteAuth::Token {
+        res.extensions.insert(RouteLabel::of_pattern(&route.spec.pattern));
+        if route.spec.auth == RouteAuth::Token {
             self.app.auth.operator(req.headers())?;
         }
+        let transport = match route.spec.kind {
+            RouteKind::Http => {
+                let answer = self.call(&route, &params, &path, req).await?;
+                return into_salvo(answer, res);
+            }
+            RouteKind::Ws => Transport::Ws,
+            RouteKind::Sse => Transport::Sse,
+        };
+        check_origin(&self.app.config().server, req.uri(), req.headers())?;
+        // Taken before the plugin is asked, so that nothing falls between its first message and the next.
+        let seat = self.app.streams.seat(&topic(&route, &params));
         let answer = self.call(&route, &params, &path, req).await?;
-        match route.kind {
-            RouteKind::Http => into_salvo(answer, res),
-            RouteKind::Ws => self.stream(Transport::Ws, &route, &params, answer, req, res),
-            RouteKind::Sse => self.stream(Transport::Sse, &route, &params, answer, req, res),
-        }
+        self.stream(transport, seat, answer, req, res)
     }
 
     async fn call(
@@ -78,15 +86,13 @@ impl Dispatch {
             params: params.to_vec(),
             path: path.to_owned(),
             query: req.uri().query().unwrap_or_default().to_owned(),
-            headers: forwarded(req.headers(), route.auth),
+            headers: forwarded(req.headers(), route.spec.auth),
             body,
             request_id: context(req)?.id.as_str().to_owned(),
         };
         let (reply, answer) = tokio::sync::oneshot::channel();
-        let reply = Box::new(move |result| {
-            // Nobody listens any more when the client has gone.
-            let _ = reply.send(result);
-        });
+        // Nobody listens any more when the client has gone.
+        let reply = move |result| drop(reply.send(result));
         self.app.plugins.host().call(&route.plugin, call, DEADLINE, reply);
         // The host keeps the deadline; this one only guards against a host that does not.
         match tokio::time::timeout(DEADLINE + Duration::from_millis(100), answer).await {
@@ -99,8 +105,7 @@ impl Dispatch {
     fn stream(
         &self,
         transport: Transport,
-        route: &PluginRoute,
-        params: &[(String, String)],
+        seat: TopicSeat,
         answer: HttpAnswer,
         req: &mut Request,
         res: &mut Response,
@@ -109,18 +114,14 @@ impl Dispatch {
             return into_salvo(answer, res);
         }
         let query = Query::parse(req.uri().query())?;
-        let mut topic = route.topic.clone();
-        for (name, value) in params {
-            topic = topic.replace(&format!("{{{name}}}"), value);
-        }
-        let attachment = Attachment::Topic(TopicSubscription {
+        let subscription = TopicSubscription {
             protocol: transport.protocol(req.version()),
-            topic: stream_topic(&route.plugin, &topic),
+            topic: seat.topic().to_owned(),
             first_message: (!answer.body.is_empty()).then(|| (String::new(), answer.body)),
             heartbeat: streams::heartbeat(&query)?,
             request_id: context(req)?.id.as_str().to_owned(),
-        });
-        streams::connect(&self.app, transport, attachment, req, res)
+        };
+        streams::connect(&self.app, transport, Attachment::Topic(seat, subscription), req, res)
     }
 
     fn nobody(&self, path: &str) -> Refused {
@@ -144,7 +145,7 @@ impl Dispatch {
 
     fn refusal(&self, plugin: &str, error: &CallError) -> Refused {
         match error {
-            CallError::Down(_) => self.down(plugin),
+            CallError::Unknown | CallError::Down(_) => self.down(plugin),
             CallError::Deadline => {
                 let detail = format!("the plugin {plugin} did not answer in time");
                 Problem::new(StatusCode::GATEWAY_TIMEOUT, detail).member("plugin", plugin)
@@ -153,7 +154,8 @@ impl Dispatch {
                 Problem::busy(format!("the plugin {plugin} has too many open requests"))
                     .member("plugin", plugin)
             }
-            CallError::Failed => {
+            CallError::Failed(why) => {
+                tracing::warn!(plugin, why, "a plugin failed on a request");
                 let detail = format!("the plugin {plugin} failed on this request");
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).member("plugin", plugin)
             }
@@ -197,6 +199,15 @@ async fn whole(body: ReqBody) -> Result<Vec<u8>, Refused> {
         )),
         Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body was cut off").closing()),
     }
+}
+
+/// The topic that a route's clients listen to, the pattern's parameters put in.
+fn topic(route: &PluginRoute, params: &[(String, String)]) -> String {
+    let mut topic = route.spec.topic.clone();
+    for (name, value) in params {
+        topic = topic.replace(&format!("{{{name}}}"), value);
+    }
+    stream_topic(&route.plugin, &topic)
 }
 
 fn forwarded(headers: &HeaderMap, auth: RouteAuth) -> Vec<(String, Vec<u8>)> {

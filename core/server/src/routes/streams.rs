@@ -22,7 +22,9 @@ use super::page::context;
 use crate::app::App;
 use crate::http::{Problem, Query, Refused};
 use crate::listener::{Conn, Context, check_origin};
-use crate::stream::{AttachError, ClientId, Filter, Protocol, Subscription, TopicSubscription};
+use crate::stream::{
+    AttachError, ClientId, Filter, Protocol, Subscription, TopicSeat, TopicSubscription,
+};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx and its like not to gather a stream's bytes.
@@ -49,7 +51,7 @@ pub(crate) enum Attachment {
     /// Events of the ring.
     Events(Subscription),
     /// Messages of a plugin.
-    Topic(TopicSubscription),
+    Topic(TopicSeat, TopicSubscription),
 }
 
 impl Events {
@@ -72,7 +74,9 @@ impl Events {
                 subject: query.text("subject").map(str::to_owned),
                 source: query.text("source").map(str::to_owned),
             },
-            since_seq: since(&query, req.headers())?,
+            // What is published now is the last that the client does not get: whatever comes while the
+            // handshake is under way belongs to the stream.
+            since_seq: since(&query, req.headers())?.or(Some(self.app.ring.published())),
             heartbeat: heartbeat(&query)?,
             request_id: context(req)?.id.as_str().to_owned(),
         });
@@ -179,8 +183,8 @@ fn attach(app: &App, stream: TcpStream, read: Vec<u8>, attachment: Attachment) {
         stream.into_std().map_err(AttachError::from).and_then(
             |socket: StdStream| match attachment {
                 Attachment::Events(subscription) => app.streams.attach(socket, read, subscription),
-                Attachment::Topic(subscription) => {
-                    app.streams.attach_topic(socket, read, subscription)
+                Attachment::Topic(seat, subscription) => {
+                    app.streams.attach_seated(socket, read, seat, subscription)
                 }
             },
         );

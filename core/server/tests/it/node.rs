@@ -24,8 +24,7 @@ impl Node {
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut config = Config::default();
-        config.data_dir = dir.path().join("data");
+        let mut config = Config { data_dir: dir.path().join("data"), ..Config::default() };
         config.server.port = 0;
         config.auth.token = Secret::new(TOKEN);
         config.ring.storage = Storage::Memory;

@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::node::Node;
 
 fn seqs(snapshot: &Value) -> Vec<u64> {
-    snapshot["events"].as_array().unwrap().iter().map(|e| e["seq"].as_u64().unwrap()).collect()
+    let events = snapshot["events"].as_array().expect("events");
+    events.iter().map(|event| event["seq"].as_u64().expect("a sequence")).collect()
 }
 
 #[test]

@@ -106,25 +106,24 @@ impl<S, T> Combiner<S, T> {
     fn take_or_queue(&self, own: *mut Node<T>) -> bool {
         let mut seen = self.word.load(Ordering::Relaxed);
         loop {
-            let to = if seen.is_null() {
-                held()
-            } else {
-                // SAFETY: the node is ours until the exchange below succeeds.
-                unsafe {
-                    (*own).next.with_mut(|next| {
-                        *next = if seen == held() { ptr::null_mut() } else { seen }
-                    });
+            let free = seen.is_null();
+            // SAFETY: the node is ours until the exchange below succeeds.
+            unsafe {
+                // Written anew in every round: the list seen in the last one may be gone.
+                let next = if seen == held() { ptr::null_mut() } else { seen };
+                (*own).next.with_mut(|to| *to = next);
+                if !free {
                     (*own).thread.with_mut(|thread| {
                         (*thread).get_or_insert_with(current);
                     });
                 }
-                own
-            };
+            }
+            let to = if free { held() } else { own };
             // Release: hands the request to the leader, pairs with the Acquire swap in `taken`.
             // Acquire: takes the role's state over from the Release in `give_up`.
             let (set, miss) = (ROLE_TAKE, Ordering::Relaxed);
             match self.word.compare_exchange_weak(seen, to, set, miss) {
-                Ok(_) => return seen.is_null(),
+                Ok(_) => return free,
                 Err(now) => seen = now,
             }
         }

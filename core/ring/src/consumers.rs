@@ -5,6 +5,7 @@
 
 use crate::control::ControlPage;
 use crate::error::ConsumerError;
+use crate::gate::Cursor;
 use crate::hot::Hot;
 use crate::role::Role;
 use crate::segment::Segment;
@@ -86,7 +87,7 @@ pub(crate) struct Consumer {
     pub(crate) durable: bool,
     gate: Gate,
     /// Last cursor known to be good.
-    cursor: AtomicU64,
+    cursor: Cursor,
     /// The gate stays at or below this; `u64::MAX` for no hold.
     hold: AtomicU64,
     /// 1 while it holds the writer back.
@@ -135,7 +136,7 @@ impl Consumer {
             key: spec.key.into(),
             durable: spec.durable,
             gate: spec.gate,
-            cursor: AtomicU64::new(cursor),
+            cursor: Cursor::new(cursor),
             hold: AtomicU64::new(hold),
             gating: AtomicU32::new(u32::from(spec.gate != Gate::None)),
             missed: AtomicU64::new(0),
@@ -160,8 +161,7 @@ impl Consumer {
 
     /// The cursor, after a look into the control page if it lies there.
     pub(crate) fn observe(&self, target: &Target, hot: &Hot) -> u64 {
-        // Acquire: pairs with the Release in `advance`.
-        let known = self.cursor.load(Ordering::Acquire);
+        let known = self.cursor.get();
         if self.gate != Gate::Page {
             return known;
         }
@@ -177,7 +177,7 @@ impl Consumer {
             self.violations.fetch_add(1, Ordering::Relaxed);
             return known;
         }
-        self.cursor.fetch_max(said, Ordering::AcqRel).max(said)
+        self.cursor.advance(said)
     }
 
     /// The gate: the writer must leave everything after it alone.
@@ -187,7 +187,7 @@ impl Consumer {
     }
 
     pub(crate) fn cursor(&self) -> u64 {
-        self.cursor.load(Ordering::Acquire)
+        self.cursor.get()
     }
 
     pub(crate) fn hold(&self) -> u64 {
@@ -199,11 +199,10 @@ impl Consumer {
     }
 
     pub(crate) fn advance(&self, to: u64, published: u64) -> Result<(), ConsumerError> {
-        if to < self.cursor.load(Ordering::Relaxed) || to > published {
+        if to < self.cursor.get() || to > published {
             return Err(ConsumerError::Cursor);
         }
-        // Release: pairs with the Acquire in `observe`; our reads come before the overwriting.
-        self.cursor.fetch_max(to, Ordering::Release);
+        self.cursor.advance(to);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "the page is raw shared memory")]
 
 use crate::error::MapError;
+use crate::gate::Cursor;
 use crate::hot::Line;
 use crate::mapping::{Access, Mapping, memfd, seal_size, sealed_len};
 use crate::sync::{AtomicU64, Ordering, Scope};
@@ -20,7 +21,7 @@ const PAGE_BYTES: u64 = 4096;
 #[repr(C)]
 struct Words {
     /// Written by the child.
-    cursor: Line<AtomicU64>,
+    cursor: Line<Cursor>,
     /// Written by both.
     wait: Line<WaitCell>,
     /// Written by the child.
@@ -100,16 +101,13 @@ impl ControlPage {
 
     /// [child] States that everything up to `seq` is processed and no longer borrowed.
     pub fn set_cursor(&self, seq: u64) {
-        // Release: pairs with the Acquire in `cursor`; the child's reads of the events come before
-        // the writer overwrites them.
-        self.words().cursor.0.store(seq, Ordering::Release);
+        self.words().cursor.0.set(seq);
     }
 
     /// The cursor as it stands in the page: unchecked on the host's side.
     #[must_use]
     pub fn cursor(&self) -> u64 {
-        // Acquire: pairs with the Release in `set_cursor`.
-        self.words().cursor.0.load(Ordering::Acquire)
+        self.words().cursor.0.get()
     }
 
     /// [child] As [`set_cursor`](Self::set_cursor), and that `events` were delivered so far: whenever the

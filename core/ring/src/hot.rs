@@ -110,15 +110,17 @@ impl Hot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     seq: u64,
+    #[cfg_attr(any(loom, shuttle), expect(dead_code, reason = "the models have no text"))]
     text: u64,
 }
 
 impl Bounds {
     /// Whether the slot of `seq` held that event during the whole copy.
     pub(crate) fn slot_intact(&self, seq: u64, capacity: u64) -> bool {
-        self.seq <= seq.saturating_add(capacity)
+        self.seq < seq.saturating_add(capacity)
     }
 
+    #[cfg(not(any(loom, shuttle)))]
     /// Whether the text at `pos` was that event's during the whole copy.
     pub(crate) fn text_intact(&self, pos: u64, arena: u64) -> bool {
         self.text <= pos.saturating_add(arena)

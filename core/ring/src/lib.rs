@@ -8,46 +8,84 @@
 //!
 //! Rule: sequences grow by one, are given out once, and what was acknowledged is in the journal.
 
-mod columns;
+// The protocols, which the model checkers compile alone.
 mod combine;
-mod config;
-mod consumers;
-mod control;
-#[cfg(test)]
-mod crash_tests;
-mod dedup;
-mod error;
-mod fail;
+mod gate;
 mod hot;
-mod journal;
-mod layout;
-mod mapping;
-mod names;
-mod producer;
-mod reader;
-mod recover;
-mod registry;
-mod ring;
-mod role;
-mod room;
-mod segment;
 mod sync;
 mod wait;
+
+#[cfg(not(any(loom, shuttle)))]
+mod columns;
+#[cfg(not(any(loom, shuttle)))]
+mod config;
+#[cfg(not(any(loom, shuttle)))]
+mod consumers;
+#[cfg(not(any(loom, shuttle)))]
+mod control;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod crash_tests;
+#[cfg(not(any(loom, shuttle)))]
+mod dedup;
+#[cfg(not(any(loom, shuttle)))]
+mod error;
+#[cfg(not(any(loom, shuttle)))]
+mod fail;
+#[cfg(not(any(loom, shuttle)))]
+mod journal;
+#[cfg(not(any(loom, shuttle)))]
+mod layout;
+#[cfg(not(any(loom, shuttle)))]
+mod mapping;
+#[cfg(not(any(loom, shuttle)))]
+mod names;
+#[cfg(not(any(loom, shuttle)))]
+mod producer;
+#[cfg(not(any(loom, shuttle)))]
+mod reader;
+#[cfg(not(any(loom, shuttle)))]
+mod recover;
+#[cfg(not(any(loom, shuttle)))]
+mod registry;
+#[cfg(not(any(loom, shuttle)))]
+mod ring;
+#[cfg(not(any(loom, shuttle)))]
+mod role;
+#[cfg(not(any(loom, shuttle)))]
+mod room;
+#[cfg(not(any(loom, shuttle)))]
+mod segment;
+#[cfg(not(any(loom, shuttle)))]
 mod writer;
 
+#[cfg(any(loom, shuttle))]
+#[doc(hidden)]
+pub mod model;
+
+#[cfg(not(any(loom, shuttle)))]
 pub use columns::{Meta, Run};
+#[cfg(not(any(loom, shuttle)))]
 pub use config::{RingConfig, Storage, SyncMode};
+#[cfg(not(any(loom, shuttle)))]
 pub use consumers::{
     ConsumerHandle, ConsumerId, ConsumerSpec, Gate, KEY_BYTES, MAX_CONSUMERS, MAX_GATES, Start,
     WakeTarget,
 };
+#[cfg(not(any(loom, shuttle)))]
 pub use control::{ControlPage, DURATION_BOUNDS_NS};
+#[cfg(not(any(loom, shuttle)))]
 pub use error::{ConsumerError, MapError, OpenError, PublishError};
+#[cfg(not(any(loom, shuttle)))]
 pub use layout::{CAPACITY, NAME_BYTES, NAMES, TEXT_BYTES};
+#[cfg(not(any(loom, shuttle)))]
 pub use producer::{Entry, Outcome, Producer, Reserve, Submission};
+#[cfg(not(any(loom, shuttle)))]
 pub use reader::{Copied, CopyBuf, Reader};
+#[cfg(not(any(loom, shuttle)))]
 pub use ring::{Recovery, Ring};
+#[cfg(not(any(loom, shuttle)))]
 pub use segment::ReadMapping;
+#[cfg(not(any(loom, shuttle)))]
 pub use wait::Wait;
 
 /// Flag of a slot that stands for an event whose journal record was damaged: it has no text and no

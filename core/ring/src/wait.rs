@@ -60,7 +60,9 @@ impl WaitCell {
 
     /// Asks for a wake at `wanted`; `false` (nothing asked) if that is published already.
     pub(crate) fn arm(&self, published: &AtomicU64, wanted: u64) -> bool {
-        self.wake_at.store(wanted, Ordering::Relaxed);
+        // A swap, since it comes after the writer's last `claim` in the word's order for loom too,
+        // which knows that order only where one operation reads the other's value.
+        self.wake_at.swap(wanted, Ordering::Relaxed);
         // SeqCst: pairs with the fence in `announce`. Either the load below sees the
         // publication, or the writer sees `wake_at`.
         if !cfg!(mutant = "wait_fence") {
@@ -76,7 +78,7 @@ impl WaitCell {
 
     /// Takes the request back.
     pub(crate) fn disarm(&self) {
-        self.wake_at.store(0, Ordering::Relaxed);
+        self.wake_at.swap(0, Ordering::Relaxed);
     }
 
     /// [writer] Whether the waiter wants to know of `published`; after `announce`.

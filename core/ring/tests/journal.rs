@@ -2,6 +2,8 @@
 //!
 //! Rule: each test opens the ring again on the same directory and compares everything.
 
+#![cfg(not(any(loom, shuttle)))]
+
 mod support;
 
 use shimmer_ring::{

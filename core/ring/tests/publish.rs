@@ -2,6 +2,8 @@
 //!
 //! Rule: every test ends with a look at the whole ring, not only at the part it changed.
 
+#![cfg(not(any(loom, shuttle)))]
+
 mod support;
 
 use shimmer_ring::{

@@ -221,3 +221,74 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shimmer_ring::{Entry, Reserve, RingConfig, Storage, Submission};
+
+    const DERIVED: u32 = flags::DERIVED;
+
+    fn publish(ring: &Ring, kind: &str, subject: &str, source: &str, value: f64, flags: u32) {
+        let id = ring.published().to_string();
+        let entry = Entry {
+            time_ns: 0,
+            received_ns: 0,
+            value,
+            kind,
+            subject,
+            source,
+            origin: "node",
+            id: &id,
+            flags,
+            head: b"{\"seq\":",
+            tail: b"}",
+            data: 0..0,
+            id_span: 0..0,
+        };
+        let submission = Submission { entries: &[entry], cursor: None, reserve: Reserve::Ingest };
+        ring.producer().publish(&submission, &mut Vec::new()).unwrap();
+    }
+
+    fn ring(capacity: u64) -> Ring {
+        let config = RingConfig { capacity, ..RingConfig::default() };
+        Ring::open(&config, &Storage::Memory).unwrap().0
+    }
+
+    #[test]
+    fn weights_count_only_from_plugins_that_may_weigh() {
+        let ring = ring(64);
+        let fold = Fold::start(&ring, 10).unwrap();
+        fold.trust(vec!["dao".to_owned()]);
+        publish(&ring, "beauty", "", "a", 1.0, flags::BEAUTY);
+        publish(&ring, "beauty", "", "b", 0.0, flags::BEAUTY);
+        publish(&ring, "weight", "a", "dao", 0.0, 0);
+        publish(&ring, "weight", "a", "other", 0.0, DERIVED);
+        assert_eq!(fold.newest().weighted_avg, None, "posted, or of a plugin that may not");
+        publish(&ring, "weight", "b", "dao", 0.25, DERIVED);
+        let figures = fold.newest();
+        assert_eq!(figures.weighted_avg, Some(0.8));
+        assert_eq!(figures.events_total, 2);
+        fold.stop();
+    }
+
+    #[test]
+    fn a_small_ring_never_fills_because_of_the_fold() {
+        let ring = ring(8);
+        let fold = Fold::start(&ring, 4).unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        for i in 0..1_000 {
+            let entry_value = f64::from(i % 2);
+            // Full for a moment is what a gate is for; the thread must end it by itself.
+            while ring.headroom() == 0 {
+                assert!(std::time::Instant::now() < deadline, "the fold does not follow");
+                std::thread::yield_now();
+            }
+            publish(&ring, "beauty", "", "a", entry_value, flags::BEAUTY);
+        }
+        let figures = fold.newest();
+        assert_eq!(figures.events_total, 1_000);
+        assert_eq!(figures.rolling.map(|r| (r.count, r.avg)), Some((4, 0.5)));
+        fold.stop();
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
@@ -45,7 +45,6 @@ pub(crate) async fn serve<S>(
 ) -> Result<Response<ResBody>, hyper::Error>
 where
     S: Service<Request<Incoming>, Response = Response<ResBody>, Error = hyper::Error>,
-    S::Future: Unpin,
 {
     let started = Instant::now();
     let id = app.request_ids.of(request.headers());
@@ -58,10 +57,13 @@ where
     let label = RouteLabel::of_path(path);
     let mut response = match (checked(&app, &request), fast) {
         (Err(refused), _) => refused.into_answer().into_response(),
-        (Ok(()), Some(form)) => match ingest::post(&app, &peer, &id, form, request).await {
-            Ok(answer) => answer.into_response(),
-            Err(refused) => refused.into_answer().into_response(),
-        },
+        (Ok(()), Some(form)) => {
+            let posted = async {
+                let answer = ingest::post(&app, &peer, &id, form, request).await;
+                Ok(answer.unwrap_or_else(|refused| refused.into_answer()).into_response())
+            };
+            caught(&id, posted).await?
+        }
         (Ok(()), None) => routed(routes, &id, peer, request).await?,
     };
     response.headers_mut().insert(request_id::HEADER, id.value());
@@ -87,12 +89,19 @@ async fn routed<S>(
 ) -> Result<Response<ResBody>, hyper::Error>
 where
     S: Service<Request<Incoming>, Response = Response<ResBody>, Error = hyper::Error>,
-    S::Future: Unpin,
 {
     request.extensions_mut().insert(Context { id: id.clone(), peer });
-    let mut answer = routes.call(request);
+    caught(id, routes.call(request)).await
+}
+
+/// Awaits an answer; a panic on the way becomes a 500 instead of a broken connection.
+async fn caught(
+    id: &RequestId,
+    answer: impl Future<Output = Result<Response<ResBody>, hyper::Error>>,
+) -> Result<Response<ResBody>, hyper::Error> {
+    let mut answer = pin!(answer);
     std::future::poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| Pin::new(&mut answer).poll(cx)))
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)))
             .unwrap_or_else(|panic| Poll::Ready(Ok(panicked(id, panic.as_ref()))))
     })
     .await
@@ -108,4 +117,18 @@ fn panicked(id: &RequestId, panic: &(dyn std::any::Any + Send)) -> Response<ResB
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; the log has the request id")
         .into_answer()
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::RequestIds;
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_problem() {
+        let id = RequestIds::new(1).of(&http::HeaderMap::new());
+        let answer = caught(&id, async { panic!("{} of the test", "a fault") }).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
 }

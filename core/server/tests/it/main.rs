@@ -3,6 +3,7 @@
 mod answers;
 mod client;
 mod ingest;
+mod lasting;
 mod node;
 mod snapshot;
 mod streams;

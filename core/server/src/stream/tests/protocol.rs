@@ -150,6 +150,19 @@ fn a_shutdown_sends_what_is_published_and_says_goodbye() {
 }
 
 #[test]
+fn a_shutdown_lets_those_who_read_catch_up() {
+    let rig = rig(1 << 12, |config| config.send_buffer_bytes = 4096);
+    let mut behind = rig.ws(|_| {});
+    let last = rig.put_many(2_000, &"x".repeat(2_000));
+    until("it is behind", || rig.hub.stats().clients_slow == 1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| rig.hub.shutdown(2 * DEADLINE));
+        assert_eq!(behind.to(last).len(), 2_000);
+        assert_eq!(behind.next(), Told::End(1001));
+    });
+}
+
+#[test]
 fn a_shutdown_does_not_wait_longer_for_those_who_do_not_read() {
     let rig = rig(64, |config| config.send_buffer_bytes = 4096);
     let mut deaf = rig.attach(subscription(Protocol::Ws));

@@ -8,6 +8,7 @@ use crate::consumers::{
     Target, WakeTarget,
 };
 use crate::error::ConsumerError;
+use crate::producer::Reserve;
 use crate::writer::Writer;
 use std::sync::Arc;
 
@@ -36,7 +37,8 @@ impl Writer {
         }
         let known = if spec.durable { self.known_cursor(spec.key) } else { None };
         let wanted = known.unwrap_or(match spec.start {
-            Start::Oldest => (self.oldest - 1, u64::MAX),
+            Start::Oldest if spec.gate == Gate::None => (self.oldest - 1, u64::MAX),
+            Start::Oldest => (self.floor(), u64::MAX),
             Start::Newest => (self.published, u64::MAX),
             Start::After(seq) => (seq, u64::MAX),
         });
@@ -86,11 +88,7 @@ impl Writer {
         }
         let cursor = self.members[at].cursor(self.segment.hot());
         let consumer = &self.members[at].consumer;
-        // A ring without gates may be full to the brim; a consumer that comes back needs the reserve
-        // for what it emits, or it could never get past the first event that makes it emit.
-        let reserve_from = self.published.saturating_sub(self.segment.geometry().capacity / 8 * 7);
-        let oldest = (self.oldest - 1).max(reserve_from).min(self.published);
-        let from = cursor.max(oldest);
+        let from = cursor.max(self.floor());
         consumer.add_missed(from - cursor);
         consumer.advance(from, self.published)?;
         if consumer.hold() != u64::MAX {
@@ -99,6 +97,27 @@ impl Writer {
         consumer.set_gating(true);
         self.refresh_room();
         Ok(from)
+    }
+
+    /// The oldest cursor that a gate may be given while nothing gated.
+    ///
+    /// A ring without gates is full to the brim. A consumer that comes needs the reserve for what
+    /// it emits, or it could never get past the first event that makes it emit.
+    fn floor(&self) -> u64 {
+        let limits = self.room.limits(Reserve::Ingest);
+        let columns = self.segment.columns();
+        let mut floor = (self.oldest - 1).max(self.last.saturating_sub(limits.slots));
+        while floor < self.last {
+            let text = self.text_end - columns.text_pos(floor + 1);
+            let log = self.journal.as_ref().map_or(0, |journal| {
+                journal.position().saturating_sub(journal.record_of(floor + 1))
+            });
+            if text <= limits.text && log <= limits.log {
+                break;
+            }
+            floor += 1;
+        }
+        floor.min(self.published)
     }
 
     /// Keeps the consumer's gate at `seq`, or ends that.

@@ -49,7 +49,7 @@ fn combine_hands_over() {
 
 #[test]
 fn lossy() {
-    check(3, || model::lossy(size(4, 20)));
+    check(3, || model::lossy(size(3, 20)));
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl CursorTable {
             }
             // The older of the two copies, or one that is broken anyway.
             let generations =
-                [0, 1].map(|i| read_copy(&bytes[i * COPY..][..COPY]).map_or(0, |p| p.generation));
+                [0, 1].map(|i| generation(&bytes[i * COPY..][..COPY]).unwrap_or_default());
             let copy = usize::from(generations[0] > generations[1]);
             write_copy(&mut bytes[copy * COPY..][..COPY], place);
         }
@@ -103,14 +103,19 @@ fn write_copy(to: &mut [u8], place: &Place) {
     put_u32(to, 0, crc);
 }
 
+/// The generation of a whole copy.
+fn generation(bytes: &[u8]) -> Option<u64> {
+    let whole = (1..=KEY_BYTES as u32).contains(&u32_at(bytes, 4))
+        && u32_at(bytes, 0) == crc32c::crc32c(&bytes[4..]);
+    whole.then(|| u64_at(bytes, 8))
+}
+
 fn read_copy(bytes: &[u8]) -> Option<Place> {
+    let generation = generation(bytes)?;
     let len = u32_at(bytes, 4) as usize;
-    if !(1..=KEY_BYTES).contains(&len) || u32_at(bytes, 0) != crc32c::crc32c(&bytes[4..]) {
-        return None;
-    }
     Some(Place {
         key: std::str::from_utf8(&bytes[KEY_AT..KEY_AT + len]).ok()?.into(),
-        generation: u64_at(bytes, 8),
+        generation,
         cursor: u64_at(bytes, 16),
         hold: u64_at(bytes, 24),
         dirty: false,

@@ -32,7 +32,7 @@ impl Sample {
         let source = format!("source{}", n % 3);
         let id = format!("id-{n}");
         let data = format!("{{\"n\":{n},\"fill\":\"{}\"}}", "x".repeat((n % 61) as usize));
-        let mut head = format!("{{\"event_id\":\"");
+        let mut head = "{\"event_id\":\"".to_owned();
         let id_start = head.len() as u32;
         head.push_str(&id);
         let id_span = id_start..head.len() as u32;

@@ -109,6 +109,12 @@ impl Library {
 }
 
 impl Instance {
+    /// An instance that no library made.
+    #[cfg(test)]
+    pub(crate) fn over(plugin: &'static abi::Plugin) -> Self {
+        Self { plugin, http: None, state: None }
+    }
+
     /// What the calls get as their first argument.
     pub(crate) fn raw(&self) -> *const abi::Plugin {
         self.plugin

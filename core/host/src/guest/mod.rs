@@ -2,6 +2,8 @@
 //!
 //! Everything here speaks to the host in [`crate::wire`] messages alone; only what carries them differs.
 
+#[cfg(test)]
+mod allocation;
 mod api;
 mod calls;
 mod child;

@@ -50,7 +50,7 @@ pub(crate) struct Runner {
 }
 
 /// Where a run is.
-struct Position {
+pub(super) struct Position {
     cursor: u64,
     delivered: u64,
     begin: Begin,
@@ -58,6 +58,21 @@ struct Position {
     saved_at: (Instant, u64),
     next_tick: Option<Instant>,
     next_series: Instant,
+}
+
+impl Position {
+    pub(super) fn at(begin: Begin, tick_interval: Option<Duration>) -> Self {
+        let now = Instant::now();
+        Self {
+            cursor: begin.cursor,
+            delivered: 0,
+            missed: 0,
+            saved_at: (now, begin.cursor),
+            next_tick: tick_interval.map(|interval| now + interval),
+            next_series: now + SERIES_INTERVAL,
+            begin,
+        }
+    }
 }
 
 impl Runner {
@@ -101,16 +116,7 @@ impl Runner {
             }
         }
         self.desk.tell(FromGuest::Started);
-        let now = Instant::now();
-        let position = Position {
-            cursor: begin.cursor,
-            delivered: 0,
-            missed: 0,
-            saved_at: (now, begin.cursor),
-            next_tick: self.tick_interval.map(|interval| now + interval),
-            next_series: now + SERIES_INTERVAL,
-            begin,
-        };
+        let position = Position::at(begin, self.tick_interval);
         self.show_cursor(&position);
         Ok(position)
     }
@@ -165,7 +171,7 @@ impl Runner {
     }
 
     /// Delivers one batch; `false` when nothing is there.
-    fn deliver(&mut self, at: &mut Position) -> Result<bool, String> {
+    pub(super) fn deliver(&mut self, at: &mut Position) -> Result<bool, String> {
         let published = self.events.mapping.published();
         if published <= at.cursor {
             return Ok(false);

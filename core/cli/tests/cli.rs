@@ -18,7 +18,7 @@ struct Said {
 
 impl Shell {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), env: Vec::new() }
+        Self { dir: tempfile::tempdir().expect("a folder"), env: Vec::new() }
     }
 
     fn env(mut self, name: &'static str, value: &str) -> Self {
@@ -27,7 +27,7 @@ impl Shell {
     }
 
     fn file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.path().join(name), text).unwrap();
+        std::fs::write(self.path().join(name), text).expect("a file");
         self
     }
 
@@ -42,9 +42,13 @@ impl Shell {
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .output()
-            .unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+            .expect("the binary runs");
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        Said {
+            code: status.code().expect("it was not killed"),
+            out: text(stdout),
+            err: text(stderr),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What holds for every route: problems, methods, HEAD, names, origins, compression, metrics.
 
 use std::io::{BufReader, Write};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::{Answer, Request, connect};
@@ -180,4 +181,25 @@ fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     stopping.join().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn promtool_has_nothing_to_say() {
+    let node = Node::with(|config| config.metrics.rosey_compat = false);
+    for round in 0..2 {
+        let page = node.get("/metrics").body;
+        let mut promtool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool; install it with: apt-get install prometheus");
+        promtool.stdin.take().expect("piped").write_all(&page).unwrap();
+        let output = promtool.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(said.is_empty(), "round {round}: {}", String::from_utf8_lossy(&said));
+        node.beauty("b", 0.5);
+        node.event("e", "load", 1.0);
+    }
 }

@@ -174,7 +174,9 @@ impl Answer {
                 " (the token comes from DASHBOARD_TOKEN, DASHBOARD_TOKEN_FILE or data/token)",
             );
         }
-        safe(&format!("{} {said}", self.status))
+        // A frame around a fault has several lines; everything else about them stays harmless.
+        let lines: Vec<String> = said.trim_end().split('\n').map(safe).collect();
+        format!("{} {}", self.status, lines.join("\n"))
     }
 }
 
@@ -220,5 +222,6 @@ mod tests {
         assert_eq!(said.refusal(), "400 Bad event: 1 error; kind: bad");
         assert_eq!(answer("<html>").refusal(), "400 the node refused");
         assert!(!answer("{\"title\":\"\\u001b[2J\"}").refusal().contains('\x1b'));
+        assert_eq!(answer("{\"title\":\"a\\nb\\n\"}").refusal(), "400 a\nb");
     }
 }

@@ -51,6 +51,8 @@ mod registry;
 mod ring;
 #[cfg(not(any(loom, shuttle)))]
 mod role;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod role_tests;
 #[cfg(not(any(loom, shuttle)))]
 mod room;
 #[cfg(not(any(loom, shuttle)))]

@@ -124,6 +124,11 @@ impl Ring {
         self.segment.fd()
     }
 
+    #[cfg(test)]
+    pub(crate) fn role(&self) -> &Role {
+        &self.role
+    }
+
     /// Last published sequence, 0 for none.
     #[must_use]
     pub fn published(&self) -> u64 {

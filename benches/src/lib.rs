@@ -1,4 +1,15 @@
 //! Benches of Shimmer, each beside the peers that do the same work.
 //!
-//! The rule: ours and a peer's run in one group, on the same events, and say whether they are warm.
+//! The rule: ours and a peer's run on the same events, warm, and in turn, so that what disturbs the
+//! machine disturbs all of them; what is compared is the ratio within a round.
 #![forbid(unsafe_code)]
+
+mod figures;
+mod load;
+mod proc;
+mod rounds;
+
+pub use figures::{median, quantile};
+pub use load::{BATCH, Load, ndjson};
+pub use proc::{Memory, Thread, cpu_ns, memory, threads};
+pub use rounds::{Case, Table, rounds};

@@ -1,0 +1,139 @@
+//! A pipe: producers, a queue between, and one consumer that reads every column and every byte.
+//!
+//! The rule: every kind of pipe does the same work for the same events, and all of it counts: a run
+//! ends when the consumer has read the last event.
+
+use shimmer_benches::{BATCH, Load};
+use shimmer_ring::Entry;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Slots of every queue.
+pub(crate) const CAPACITY: usize = 65_536;
+
+/// How producers hand events over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One call an event.
+    Single,
+    /// One call for [`BATCH`] events, where the queue can.
+    Batch,
+}
+
+/// A way into a queue, for one thread.
+pub(crate) trait Publish: Send {
+    /// Hands all `entries` over, waiting for room where there is none.
+    fn publish(&mut self, entries: &'static [Entry<'static>], mode: Mode);
+}
+
+/// What the consumer has read.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    events: AtomicU64,
+    columns: AtomicU64,
+}
+
+/// The consumer's side of [`Seen`].
+#[derive(Debug)]
+pub(crate) struct Count {
+    seen: Arc<Seen>,
+    events: u64,
+    columns: u64,
+    text: u64,
+}
+
+impl Count {
+    pub(crate) fn new(seen: &Arc<Seen>) -> Self {
+        Self { seen: Arc::clone(seen), events: 0, columns: 0, text: 0 }
+    }
+
+    /// Takes one event: its columns, folded, and its text, of which every byte counts.
+    pub(crate) fn take(&mut self, columns: u64, text: &[u8]) {
+        self.events += 1;
+        self.columns = self.columns.wrapping_add(columns);
+        let (words, rest) = text.as_chunks::<8>();
+        for word in words {
+            self.text = self.text.wrapping_add(u64::from_ne_bytes(*word));
+        }
+        for byte in rest {
+            self.text = self.text.wrapping_add(u64::from(*byte));
+        }
+    }
+
+    /// Says how far it came.
+    pub(crate) fn tell(&self) {
+        std::hint::black_box(self.text);
+        self.seen.columns.store(self.columns, Ordering::Relaxed);
+        // Release: pairs with the Acquire in `Pipe::run`.
+        self.seen.events.store(self.events, Ordering::Release);
+    }
+}
+
+/// Producers and the queue behind them; the consumer lives in a thread of the queue.
+pub(crate) struct Pipe {
+    seen: Arc<Seen>,
+    producers: Vec<Box<dyn Publish>>,
+    load: Load,
+    /// Batches that each producer has published.
+    sent: usize,
+    /// What the columns of one batch fold to.
+    fold: u64,
+}
+
+impl Pipe {
+    pub(crate) fn new(seen: Arc<Seen>, producers: Vec<Box<dyn Publish>>, load: Load) -> Self {
+        let fold = load.batch(0).iter().map(fold_entry).fold(0, u64::wrapping_add);
+        Self { seen, producers, load, sent: 0, fold }
+    }
+
+    /// Publishes `batches` batches, shared among the producers, and waits for the consumer.
+    pub(crate) fn run(&mut self, batches: usize, mode: Mode) -> Duration {
+        let count = self.producers.len();
+        let each = batches.div_ceil(count);
+        let (load, from) = (self.load, self.sent);
+        // Every producer has its own part of the load, so that no id comes back while it may still
+        // be remembered, however unevenly they run.
+        let part = load.batches() / count;
+        let publish = |producer: &mut Box<dyn Publish>, index: usize| {
+            for batch in from..from + each {
+                producer.publish(load.batch(index * part + batch % part), mode);
+            }
+        };
+        let begun = Instant::now();
+        match &mut self.producers[..] {
+            [alone] => publish(alone, 0),
+            several => std::thread::scope(|scope| {
+                for (index, producer) in several.iter_mut().enumerate() {
+                    scope.spawn(move || publish(producer, index));
+                }
+            }),
+        }
+        self.sent += each;
+        let wanted = (self.sent * count * BATCH) as u64;
+        // Acquire: pairs with the Release in `Count::tell`.
+        while self.seen.events.load(Ordering::Acquire) < wanted {
+            std::thread::yield_now();
+        }
+        let took = begun.elapsed();
+        let fold = self.fold.wrapping_mul((self.sent * count) as u64);
+        assert_eq!(self.seen.columns.load(Ordering::Relaxed), fold, "every event arrived, once");
+        took
+    }
+}
+
+/// Folds the columns that every pipe carries.
+pub(crate) fn fold(time_ns: i64, received_ns: i64, value: f64, flags: u32, spans: [u32; 4]) -> u64 {
+    let spans = spans.into_iter().fold(0u64, |sum, span| sum + u64::from(span));
+    (time_ns ^ received_ns).cast_unsigned() ^ value.to_bits() ^ u64::from(flags) ^ (spans << 40)
+}
+
+fn fold_entry(entry: &Entry<'_>) -> u64 {
+    fold(entry.time_ns, entry.received_ns, entry.value, entry.flags, spans(entry))
+}
+
+/// Start and length of the data and of the id.
+pub(crate) fn spans(entry: &Entry<'_>) -> [u32; 4] {
+    let (data, id) = (&entry.data, &entry.id_span);
+    [data.start, data.end - data.start, id.start, id.end - id.start]
+}

@@ -1,0 +1,148 @@
+//! The program under load: started with its defaults, one plugin and a free port.
+//!
+//! The rule: it ends with the bench, however that ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(crate) const TOKEN: &str = "bench-token";
+pub(crate) const PLUGIN: &str = "sum";
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Largest answer that is read.
+const ANSWER_BYTES: u64 = 16 << 20;
+
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    _dir: tempfile::TempDir,
+}
+
+/// A connection that is kept.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+fn built(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a bench has a path");
+    let path = own.ancestors().nth(2).expect("benches run from target/release/deps").join(name);
+    assert!(path.exists(), "{} is missing: run `cargo xtask bench soak`", path.display());
+    path
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port");
+        let library = built(&format!("examples/libbench_{PLUGIN}.so"));
+        let config = format!(
+            "[[plugin]]\nname = \"{PLUGIN}\"\npath = \"{}\"\n",
+            library.to_str().expect("the path is UTF-8")
+        );
+        std::fs::write(dir.path().join("shimmer.toml"), config).expect("a file");
+        let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+        let child = Command::new(built("shimmer"))
+            .args(["run", "--host", "127.0.0.1", "--port", &address.port().to_string()])
+            .current_dir(dir.path())
+            .env("DASHBOARD_TOKEN", TOKEN)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        let server = Self { child, address, _dir: dir };
+        let deadline = Instant::now() + PATIENCE;
+        while !Client::open(address).is_some_and(|mut client| client.get("/ready").0 == 200) {
+            assert!(Instant::now() < deadline, "the program is not ready");
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        server
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self._dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Client {
+    pub(crate) fn open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        Some(Self { stream: BufReader::new(stream) })
+    }
+
+    /// Status and body of a GET.
+    pub(crate) fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"), &[])
+    }
+
+    /// Status of a POST of NDJSON.
+    pub(crate) fn post(&mut self, body: &[u8]) -> u16 {
+        let head = format!(
+            "POST /events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.ask(&head, body).0
+    }
+
+    fn ask(&mut self, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let stream = self.stream.get_mut();
+        stream.write_all(head.as_bytes()).expect("the program reads");
+        stream.write_all(body).expect("the program reads");
+        self.answer()
+    }
+
+    fn answer(&mut self) -> (u16, Vec<u8>) {
+        let status = self.line();
+        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let (mut length, mut chunked) = (0, false);
+        loop {
+            let line = self.line().to_ascii_lowercase();
+            let Some((name, value)) = line.split_once(':') else { break };
+            match name {
+                "content-length" => length = value.trim().parse().expect("a length"),
+                "transfer-encoding" => chunked = value.contains("chunked"),
+                _ => {}
+            }
+        }
+        let mut body = Vec::new();
+        while chunked {
+            length = u64::from_str_radix(self.line().trim(), 16).expect("a chunk's size");
+            self.read(length, &mut body);
+            self.line();
+            chunked = length > 0;
+            length = 0;
+        }
+        self.read(length, &mut body);
+        (status.expect("a status"), body)
+    }
+
+    fn read(&mut self, length: u64, into: &mut Vec<u8>) {
+        assert!(length <= ANSWER_BYTES, "an answer of {length} bytes");
+        (&mut self.stream).take(length).read_to_end(into).expect("the whole answer");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+}

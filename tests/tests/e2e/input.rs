@@ -1,0 +1,7 @@
+//! What comes in: every form of an event, every refusal with its status, and nothing half-accepted.
+
+mod batches;
+mod cloud;
+mod hostile;
+mod limits;
+mod single;

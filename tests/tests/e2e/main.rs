@@ -1,0 +1,7 @@
+//! End-to-end tests: the real program, asked as its clients ask it.
+//!
+//! The rule: no crate of the workspace is called here, only the program; what holds here holds for its users.
+
+mod http;
+mod input;
+mod server;

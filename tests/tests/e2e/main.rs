@@ -5,3 +5,5 @@
 mod http;
 mod input;
 mod server;
+mod snapshot;
+mod streams;

@@ -2,6 +2,7 @@
 //!
 //! The rule: no crate of the workspace is called here, only the program; what holds here holds for its users.
 
+mod durability;
 mod http;
 mod input;
 mod server;

@@ -1,0 +1,4 @@
+//! What was acknowledged stays, whatever happens to the process or its file; and a node that cannot run says why.
+
+mod crashes;
+mod ends;

@@ -1,0 +1,95 @@
+//! Ends: in order by a signal, at once and with one clear line where a node cannot run.
+
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, test_kill_process};
+
+use crate::http::{Request, Wire};
+use crate::server::{Home, Said, TOKEN, TestServer, general, plugin_table, wait};
+
+/// Exit code 1 and one line that says this.
+#[track_caller]
+fn one_line(said: &Said, text: &str) {
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.starts_with("error: ") && said.err.contains(text), "{said:?}");
+    assert_eq!((said.err.lines().count(), said.out.as_str()), (1, ""), "{said:?}");
+}
+
+fn run_node(home: &Home, more: &[&str]) -> Said {
+    let args = home.node_args();
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    args.truncate(args.len() - 2);
+    args.extend(more);
+    home.run(&args)
+}
+
+#[test]
+fn what_keeps_a_node_from_running_is_one_line() {
+    let server = TestServer::start();
+    one_line(&run_node(&server.home, &["--port", "0"]), "in use by another node");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let home = Home::new("");
+    one_line(&run_node(&home, &["--port", &port]), &format!("127.0.0.1:{port}"));
+    let config = home.config();
+    let unwritable = |dir: &str| {
+        home.run(&["run", "--config", config.to_str().unwrap(), "--data-dir", dir, "--port", "0"])
+    };
+    one_line(&unwritable("/proc/nowhere"), "/proc/nowhere");
+    one_line(&unwritable(config.to_str().unwrap()), "shimmer.toml");
+    assert_eq!(server.general("unharmed", "k", 1.0), 1);
+}
+
+#[test]
+fn a_node_without_a_token_refuses_to_start() {
+    let home = Home::without_token("");
+    let said = run_node(&home, &["--port", "0"]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    assert!(said.err.contains("DASHBOARD_TOKEN") && said.err.contains("--demo"), "{said:?}");
+    let server = home.env("DASHBOARD_PORT", "http");
+    let said = server.run(&["config", "check"]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    assert!(said.err.contains("DASHBOARD_PORT"), "{said:?}");
+}
+
+#[test]
+fn both_signals_end_a_node_in_order() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = TestServer::with(&plugin_table("counter"));
+        server.general("e", "k", 1.0);
+        let plugin = server.until("counter", |card| card["event_count"].as_u64() > Some(0));
+        let plugin = Pid::from_raw(plugin["pid"].as_i64().unwrap() as i32).unwrap();
+        let begun = Instant::now();
+        server.signal(signal);
+        assert_eq!(server.ended(), Some(0));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(test_kill_process(plugin).is_err(), "the plugin's process has ended");
+        assert!(server.home.log().contains("stopped"));
+        let server = server.home.start();
+        assert!(server.json("/health")["events"].as_u64() >= Some(2), "the event and its echo");
+    }
+}
+
+#[test]
+fn requests_in_flight_finish_and_a_draining_node_is_not_ready() {
+    let mut server = TestServer::start();
+    let event = general("in-flight", "k", 1.0).to_string();
+    let request = Request::new("POST", "/event").token(TOKEN).body(event).bytes();
+    let (first, rest) = request.split_at(request.len() - 10);
+    let mut posting = Wire::open(server.address);
+    posting.write(first);
+    let mut asking = Wire::open(server.address);
+    asking.write(b"GET /ready HTTP/1.1\r\nhost: loc");
+    // Accepted in order: this answer shows that the node has the others' connections.
+    assert_eq!(server.get("/ready").status, 200);
+    server.signal(Signal::TERM);
+    wait("the closed port", || TcpStream::connect(server.address).is_err());
+    asking.write(b"alhost\r\n\r\n");
+    let answer = asking.answer();
+    answer.problem(503);
+    assert!(answer.header("retry-after").is_some());
+    posting.write(rest);
+    assert_eq!(posting.answer().json()["seq"], 1);
+    assert_eq!(server.ended(), Some(0));
+}

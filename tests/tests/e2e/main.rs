@@ -5,6 +5,9 @@
 mod durability;
 mod http;
 mod input;
+mod metrics;
+mod plugins;
+mod reload;
 mod server;
 mod snapshot;
 mod streams;

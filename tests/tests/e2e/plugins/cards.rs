@@ -1,0 +1,187 @@
+//! Cards, logs and control; a plugin that dies while events flow.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::http::Request;
+use crate::server::{TestServer, general, kill_pid, plugin_table, wait};
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[track_caller]
+fn has(value: &Value, members: &[&str]) {
+    let missing: Vec<_> = members.iter().filter(|name| value.get(**name).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?} are missing in {value:#}");
+}
+
+const CARD: [&str; 13] = [
+    "name",
+    "version",
+    "pid",
+    "state",
+    "uptime_seconds",
+    "cpu_percent",
+    "memory_mb",
+    "event_count",
+    "crash_count",
+    "delivery",
+    "isolation",
+    "missed_count",
+    "lag_events",
+];
+
+#[test]
+fn cards_have_the_members_that_dashboards_read() {
+    let lossy = "delivery = 'lossy'\nisolation = 'thread'\n";
+    let server =
+        TestServer::with(&[plugin_table("counter"), plugin_table("flood"), lossy.into()].concat());
+    server.general("e", "k", 1.0);
+    server.until("counter", |card| {
+        card["event_count"].as_u64() >= Some(1) && card["memory_mb"].as_f64() > Some(0.0)
+    });
+    let all = server.json("/api/metrics");
+    let mut members = keys(&all);
+    members.sort_unstable();
+    assert_eq!(members, ["plugins", "system", "timestamp"]);
+    has(
+        &all["system"],
+        &["uptime_seconds", "total_plugins", "plugins_running", "total_events", "total_memory_mb"],
+    );
+    assert_eq!(
+        (&all["system"]["total_plugins"], &all["system"]["plugins_running"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(all["system"]["total_events"], server.json("/health")["events"]);
+    let plugins = all["plugins"].as_array().unwrap();
+    assert_eq!(plugins.len(), 2);
+    for plugin in plugins {
+        has(plugin, &CARD);
+        assert_eq!(plugin["state"], "RUNNING");
+        assert!(plugin["version"].as_str().is_some_and(|version| !version.is_empty()));
+    }
+    let (counter, flood) = (&plugins[0], &plugins[1]);
+    assert_eq!(
+        (&counter["name"], &counter["isolation"], &counter["delivery"]),
+        (&"counter".into(), &"process".into(), &"gating".into())
+    );
+    assert_eq!((&flood["isolation"], &flood["delivery"]), (&"thread".into(), &"lossy".into()));
+    assert!(counter["pid"].is_number(), "{counter}");
+
+    let detail = server.card("counter");
+    has(&detail, &CARD);
+    has(&detail, &["loaded_at", "current", "aggregates_1h", "history", "history_1h"]);
+    has(
+        &detail["current"],
+        &["cpu_percent", "memory_mb", "uptime_seconds", "event_count", "crash_count"],
+    );
+    // The first look comes with the start, further ones every five seconds.
+    let sampled =
+        server.until("counter", |card| card["history"].as_array().is_some_and(|h| !h.is_empty()));
+    for name in ["history", "history_1h"] {
+        has(&sampled[name][0], &["timestamp", "cpu_percent", "memory_mb", "event_count"]);
+    }
+    for series in ["cpu_percent", "memory_mb"] {
+        has(&sampled["aggregates_1h"][series], &["avg", "min", "max"]);
+    }
+    assert!(sampled["aggregates_1h"]["samples"].as_u64() >= Some(1));
+
+    let unknown = server.get("/api/plugin/nobody").problem(404);
+    assert_eq!(unknown["error"], "Plugin nobody not found");
+    server.get("/api/plugin/nobody/logs").problem(404);
+    let logs = server.json("/api/plugin/counter/logs?limit=5");
+    assert!(logs["lines"].as_array().is_some_and(|lines| lines.len() <= 5), "{logs}");
+    server.get("/api/plugin/counter/logs?limit=x").problem(400);
+}
+
+#[test]
+fn a_killed_plugin_comes_back_and_no_post_fails() {
+    let server = TestServer::with(&plugin_table("counter"));
+    let first = server.card("counter")["pid"].clone();
+    let done = AtomicBool::new(false);
+    let posted = std::thread::scope(|scope| {
+        let poster = scope.spawn(|| {
+            let mut posted = 0u64;
+            // Relaxed: a flag that orders nothing; the scope joins.
+            while !done.load(Ordering::Relaxed) {
+                server.general(&format!("e{posted}"), "flow", 1.0);
+                posted += 1;
+            }
+            posted
+        });
+        for kills in 1..=3u64 {
+            let card = server.until("counter", |card| {
+                card["state"] == "RUNNING" && card["event_count"].as_u64() > Some(kills * 20)
+            });
+            kill_pid(&card["pid"]);
+            server.until("counter", |card| card["crash_count"] == kills);
+        }
+        server.until("counter", |card| card["state"] == "RUNNING");
+        done.store(true, Ordering::Relaxed);
+        poster.join().unwrap()
+    });
+    // Each posted event was seen once, and so was each echo that it made.
+    let card =
+        server.until("counter", |card| card["lag_events"] == 0 && card["state"] == "RUNNING");
+    assert_eq!((&card["crash_count"], &card["missed_count"]), (&3.into(), &0.into()), "{card}");
+    assert_ne!(card["pid"], first);
+    let counts = server.json("/x/counter/counts");
+    assert_eq!(counts["counts"]["flow"], posted, "{counts}");
+    let log = server.home.log();
+    assert!(log.contains("counter"), "a death is logged: {log}");
+}
+
+#[test]
+fn a_plugin_that_keeps_dying_is_given_up_and_can_be_restarted() {
+    let server = TestServer::with(&plugin_table("counter"));
+    for kills in 1..=5u64 {
+        let card = server.until("counter", |card| card["state"] == "RUNNING");
+        kill_pid(&card["pid"]);
+        server.until("counter", |card| card["crash_count"].as_u64() >= Some(kills));
+    }
+    let card = server.until("counter", |card| card["state"] == "CRASHED");
+    assert_eq!((&card["crash_count"], &card["pid"]), (&5.into(), &Value::Null), "{card}");
+    // What is down is not a reason to be unready, and its routes say so.
+    assert_eq!(server.get("/ready").status, 200);
+    let down = server.get("/x/counter/counts");
+    assert_eq!(down.problem(503)["state"], "CRASHED");
+    assert_eq!(server.operate("/api/plugin/counter/restart").status, 200);
+    server.until("counter", |card| card["state"] == "RUNNING");
+    assert_eq!(server.get("/x/counter/counts").status, 200);
+}
+
+#[test]
+fn operators_control_plugins_and_nobody_else() {
+    let server = TestServer::with(&plugin_table("counter"));
+    for action in ["restart", "reload", "enable", "disable"] {
+        let path = format!("/api/plugin/counter/{action}");
+        Request::new("POST", &path).body("").send(server.address).problem(401);
+        Request::new("GET", &path).send(server.address).problem(405);
+        server.operate(&format!("/api/plugin/nobody/{action}")).problem(404);
+    }
+    server.ndjson((0..100).map(|i| general(&format!("e{i}"), "flow", 1.0)));
+    let before = server.until("counter", |card| card["lag_events"] == 0);
+    for action in ["restart", "reload"] {
+        let pid = server.card("counter")["pid"].clone();
+        let answer = server.operate(&format!("/api/plugin/counter/{action}"));
+        assert_eq!(answer.status, 200, "{action}: {}", answer.text());
+        let card = server.until("counter", |card| card["state"] == "RUNNING" && card["pid"] != pid);
+        assert_eq!(card["crash_count"], 0, "{action} is no crash");
+    }
+    // State and cursor came along.
+    assert_eq!(server.json("/x/counter/counts")["counts"]["flow"], 100);
+    assert!(server.card("counter")["event_count"].as_u64() >= before["event_count"].as_u64());
+    assert_eq!(server.operate("/api/plugin/counter/disable").status, 200);
+    server.until("counter", |card| card["state"] == "DISABLED");
+    server.get("/x/counter/counts").problem(503);
+    server.general("while-disabled", "flow", 1.0);
+    assert_eq!(server.operate("/api/plugin/counter/enable").status, 200);
+    server.until("counter", |card| card["state"] == "RUNNING");
+    wait("the event of the meantime", || {
+        let card = server.card("counter");
+        let seen = server.json("/x/counter/counts")["counts"]["flow"].as_u64().unwrap();
+        seen + card["missed_count"].as_u64().unwrap() >= 101
+    });
+}

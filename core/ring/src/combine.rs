@@ -249,6 +249,10 @@ fn hand_over<T>(list: *mut Node<T>) {
 
 fn wake(thread: Option<Thread>) {
     if let Some(thread) = thread {
+        // Loom does not switch threads before an unpark by itself, and so would never see an owner
+        // that leaves on the status alone.
+        #[cfg(loom)]
+        spin();
         thread.unpark();
     }
 }

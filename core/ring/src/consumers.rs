@@ -261,7 +261,8 @@ impl Member {
     /// asked for: a later publication answers it, or the child's own time-out does.
     fn may_wake(&mut self) -> bool {
         let now = Instant::now();
-        if self.window_start.is_none_or(|start| now - start >= WAKE_WINDOW) {
+        if self.window_start.is_none_or(|start| now.saturating_duration_since(start) >= WAKE_WINDOW)
+        {
             self.window_start = Some(now);
             self.wakes = 0;
         }
@@ -430,5 +431,39 @@ impl Drop for ConsumerHandle {
     fn drop(&mut self) {
         self.consumer.set_gating(false);
         self.role.call(&mut |writer| writer.remove(self.consumer.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_cannot_make_the_writer_wake_it_without_end() {
+        let page = Arc::new(ControlPage::create().expect("a page"));
+        let spec = ConsumerSpec {
+            key: "child",
+            durable: false,
+            gate: Gate::None,
+            start: Start::Newest,
+            wake: WakeTarget::Control(Arc::clone(&page)),
+        };
+        let consumer = Arc::new(Consumer::new(ConsumerId(1), &spec, 0, u64::MAX));
+        let mut member = Member::new(Arc::clone(&consumer));
+        // The clock stands still for as long as the window is the same.
+        member.window_start = Some(Instant::now() + Duration::from_secs(3600));
+        let unpublished = AtomicU64::new(0);
+        let mut woken = 0;
+        for _ in 0..WAKES_PER_WINDOW + 500 {
+            assert!(page.wait_cell().arm(&unpublished, 1));
+            member.notify(1);
+            woken += u32::from(!page.wait_cell().is_due(1));
+        }
+        assert_eq!(woken, WAKES_PER_WINDOW);
+        assert_eq!(consumer.violations.load(Ordering::Relaxed), 500);
+        // What was over the bound stays asked for, and is answered in the next window.
+        member.window_start = None;
+        member.notify(1);
+        assert!(!page.wait_cell().is_due(1));
     }
 }

@@ -59,44 +59,6 @@ fn lies_are_counted_and_not_believed() {
 }
 
 #[test]
-fn a_storm_of_wakes_is_bounded() {
-    let ring = ring(16);
-    let page = Arc::new(ControlPage::create().expect("a page"));
-    let mut page_spec = page_spec(&page);
-    page_spec.gate = Gate::None;
-    let handle = ring.register(&page_spec).expect("registered");
-    let mapping =
-        ReadMapping::from_fd(ring.segment_fd().as_fd().try_clone_to_owned().expect("a copy"))
-            .expect("the ring");
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let order = std::sync::atomic::Ordering::SeqCst;
-    std::thread::scope(|scope| {
-        // The child asks for a wake at what was published long ago, again and again.
-        scope.spawn(|| {
-            while !stop.load(order) {
-                let mut asked = 0;
-                page.wait(&mapping, u64::MAX, Duration::from_nanos(1), &|| stop.load(order));
-                while asked < 100 {
-                    page.wait(&mapping, mapping.published() + 1, Duration::from_nanos(1), &|| {
-                        false
-                    });
-                    asked += 1;
-                }
-            }
-        });
-        let end = std::time::Instant::now() + Duration::from_secs(2);
-        let mut n = 0;
-        while handle.violations() == 0 && std::time::Instant::now() < end {
-            n += 1;
-            publish(&ring.producer(), &[n], Reserve::Ingest).expect("room");
-        }
-        stop.store(true, order);
-        page.wake();
-    });
-    assert_eq!(ring.published(), ring.reader().published());
-}
-
-#[test]
 fn foreign_files_are_refused() {
     let page = ControlPage::create().expect("a page");
     let copy = || page.fd().try_clone_to_owned().expect("a copy");

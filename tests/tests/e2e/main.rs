@@ -2,7 +2,11 @@
 //!
 //! The rule: no crate of the workspace is called here, only the program; what holds here holds for its users.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests, which fail by panicking")]
+
+mod cli;
 mod durability;
+mod flood;
 mod http;
 mod input;
 mod metrics;

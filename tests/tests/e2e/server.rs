@@ -36,7 +36,8 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-fn target_dir() -> PathBuf {
+/// Folder of the program and its libraries.
+pub(crate) fn target_dir() -> PathBuf {
     let own = std::env::current_exe().expect("a running test has a path");
     own.ancestors().nth(2).expect("tests run from target/PROFILE/deps").to_owned()
 }
@@ -162,12 +163,17 @@ impl Home {
 
     /// Starts a node and waits until it listens.
     pub(crate) fn spawn(&self) -> TestServer {
-        let out = self.path().join("out");
-        let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
         let args = self.node_args();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.spawn_with(&args)
+    }
+
+    /// Likewise with these arguments.
+    pub(crate) fn spawn_with(&self, args: &[&str]) -> TestServer {
+        let out = self.path().join("out");
+        let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
         let child = self
-            .command(&args)
+            .command(args)
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
             .stderr(log)

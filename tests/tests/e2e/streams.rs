@@ -103,7 +103,8 @@ const EVENTS: u64 = 5_000;
 fn post_all(server: &TestServer) {
     for batch in 0..EVENTS / 100 {
         let of = |i: u64| {
-            let mut event = general(&format!("e{i}"), if i % 2 == 0 { "even" } else { "odd" }, 1.0);
+            let mut event =
+                general(&format!("e{i}"), if i.is_multiple_of(2) { "even" } else { "odd" }, 1.0);
             event["subject"] = json!(format!("s{}", i % 10));
             event
         };

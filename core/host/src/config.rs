@@ -31,7 +31,7 @@ pub enum Delivery {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Permissions {
-    /// `listen:PORT`, `connect:PORT`, or `*` for any port.
+    /// `listen:PORT` and `connect:PORT`, the port `*` for any.
     pub net: Vec<String>,
     /// Files and folders it may read.
     pub read: Vec<PathBuf>,

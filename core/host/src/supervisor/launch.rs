@@ -209,9 +209,15 @@ impl Supervisor {
         up.started = true;
         let now = Instant::now();
         up.progress.1 = now;
-        let mut facts = self.shared.facts();
-        facts.state = State::Running;
-        facts.pid = Some(up.guest.pid());
-        facts.started = Some(now);
+        let pid = up.guest.pid();
+        let usage = up.guest.usage().unwrap_or_default();
+        {
+            let mut facts = self.shared.facts();
+            facts.state = State::Running;
+            facts.pid = Some(pid);
+            facts.started = Some(now);
+            facts.usage = usage;
+        }
+        self.host_log(2, &format!("running, pid {pid}"));
     }
 }

@@ -45,7 +45,8 @@ pub(crate) fn service(app: &Arc<App>) -> Service {
     };
     let post = |path: &str, page| Router::with_path(path).post(Page::blocking(app, page));
     let router = Router::new()
-        .push(get("", root::show))
+        .get(Page::new(app, root::show))
+        .head(Page::new(app, root::show))
         .push(get("health", health::health))
         .push(get("ready", health::ready))
         .push(get("snapshot", snapshot::show))

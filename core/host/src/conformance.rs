@@ -242,7 +242,10 @@ impl Bench {
                 let why = card.last_error.unwrap_or_else(|| format!("state {:?}", card.state));
                 let logs = self.host.logs(&self.name, 5).unwrap_or_default();
                 let tail: Vec<_> = logs.into_iter().map(|line| line.message).collect();
-                return Err(format!("it did not {what}: {why}; its log ends with: {}", tail.join(" | ")));
+                return Err(format!(
+                    "it did not {what}: {why}; its log ends with: {}",
+                    tail.join(" | ")
+                ));
             }
             std::thread::park_timeout(Duration::from_millis(2));
         }

@@ -10,7 +10,6 @@ use shimmer_ring::{
     ConsumerError, ConsumerSpec, ControlPage, Gate, MAX_CONSUMERS, MAX_GATES, MapError,
     PublishError, ReadMapping, Reserve, Ring, Start, Storage, Submission, Wait, WakeTarget,
 };
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{publish, small, spec};

@@ -75,21 +75,24 @@ fn both_signals_end_a_node_in_order() {
 fn requests_in_flight_finish_and_a_draining_node_is_not_ready() {
     let mut server = TestServer::start();
     let event = general("in-flight", "k", 1.0).to_string();
-    let request = Request::new("POST", "/event").token(TOKEN).body(event).bytes();
-    let (first, rest) = request.split_at(request.len() - 10);
-    let mut posting = Wire::open(server.address);
-    posting.write(first);
     let mut asking = Wire::open(server.address);
     asking.write(b"GET /ready HTTP/1.1\r\nhost: loc");
-    // Accepted in order: this answer shows that the node has the others' connections.
-    assert_eq!(server.get("/ready").status, 200);
+    let mut posting = Wire::open(server.address);
+    let request = Request::new("POST", "/event").token(TOKEN).header("expect", "100-continue");
+    let request = request.body(event.clone()).bytes();
+    posting.write(&request[..request.len() - event.len()]);
+    // The node waits for this body, and has had time to read the head begun before it.
+    assert_eq!(posting.answer().status, 100);
+    for _ in 0..20 {
+        assert_eq!(server.get("/ready").status, 200);
+    }
     server.signal(Signal::TERM);
     wait("the closed port", || TcpStream::connect(server.address).is_err());
     asking.write(b"alhost\r\n\r\n");
     let answer = asking.answer();
     answer.problem(503);
     assert!(answer.header("retry-after").is_some());
-    posting.write(rest);
+    posting.write(event.as_bytes());
     assert_eq!(posting.answer().json()["seq"], 1);
     assert_eq!(server.ended(), Some(0));
 }

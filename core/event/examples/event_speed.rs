@@ -1,4 +1,4 @@
-//! How long an event takes on this machine: `cargo run --release -p shimmer-event --example speed`.
+//! How long an event takes on this machine: `cargo run --release -p shimmer-event --example event_speed`.
 
 use std::{hint::black_box, time::Instant};
 

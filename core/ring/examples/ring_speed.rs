@@ -1,4 +1,4 @@
-//! How long an event takes: `cargo run --release -p shimmer-ring --example speed`.
+//! How long an event takes: `cargo run --release -p shimmer-ring --example ring_speed`.
 //!
 //! Rule: journal on, every id new, texts of about 250 bytes; the figures are of warmed-up rings.
 

@@ -6,7 +6,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::http::Request;
-use crate::server::{Home, Said, TestServer, beauty, finish, general, plugin_table, target_dir};
+use crate::server::{
+    Home, Said, TestServer, beauty, finish, general, plugin_table, target_dir, wait_for,
+};
 
 fn lines(events: impl IntoIterator<Item = Value>) -> String {
     events.into_iter().map(|event| format!("{event}\n")).collect()
@@ -197,6 +199,24 @@ fn the_configuration_is_checked_and_shown_with_where_it_comes_from() {
     let said = home.run(&["config", "check"]);
     assert_eq!((said.code, said.out.as_str()), (Some(78), ""), "{said:?}");
     assert!(said.err.contains("shimmer.toml:2:14") && said.err.contains("max_events"), "{said:?}");
+}
+
+#[test]
+fn the_log_can_be_json_and_carries_the_requests_ids() {
+    let home = Home::new("");
+    let args = home.node_args();
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    args.extend(["--log-format", "json", "--log-level", "info"]);
+    let server = home.spawn_with(&args);
+    let answer = server.event(&beauty("logged", 0.75));
+    let id = answer.header("x-request-id").unwrap();
+    let line = wait_for("the line", || {
+        let log = home.log();
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+        lines.into_iter().find(|line| line["event_id"] == "logged")
+    });
+    assert_eq!((&line["level"], &line["beauty_score"]), (&"INFO".into(), &json!(0.75)), "{line}");
+    assert_eq!((&line["request_id"], &line["seq"]), (&id.into(), &1.into()), "{line}");
 }
 
 fn cargo(dir: &Path, args: &[&str]) -> Said {

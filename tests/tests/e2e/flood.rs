@@ -1,5 +1,6 @@
 //! While batches pour in, every page still answers, and answers right. How fast is a matter for the benches.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::json;
@@ -39,37 +40,43 @@ fn every_page_answers_during_a_flood() {
                 }
             });
         }
-        let mut last = 0;
-        for _ in 0..ROUNDS {
-            for path in [
-                "/health",
-                "/ready",
-                "/snapshot",
-                "/metrics",
-                "/",
-                "/api/metrics",
-                "/api/plugin/http",
-                "/api/plugin/http/logs",
-                "/openapi.json",
-                "/x/http/items/7",
-                "/snapshot?limit=500&kind=beauty",
-            ] {
-                let answer = server.get(path);
-                assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-            }
-            let snapshot = server.json("/snapshot?limit=500");
-            let events = snapshot["events"].as_array().unwrap();
-            let seqs: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
-            assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
-            let next = snapshot["next_seq"].as_u64().unwrap();
-            assert!(next >= last, "{next} after {last}");
-            last = next;
-        }
+        // The posters end whatever becomes of the looks: a scope waits for its threads.
+        let looked = catch_unwind(AssertUnwindSafe(|| look_at_all(&server)));
         done.store(true, Ordering::Relaxed);
+        looked.unwrap_or_else(|panic| resume_unwind(panic));
     });
     let posted = posted.into_inner();
     assert!(posted > 0);
     let metrics = server.get("/metrics").text();
     assert!(metrics.contains(&format!("\nchaos_beauty_events_total {posted}\n")), "{posted}");
     assert_eq!(server.json("/snapshot")["next_seq"], json!(posted));
+}
+
+fn look_at_all(server: &TestServer) {
+    let mut last = 0;
+    for _ in 0..ROUNDS {
+        for path in [
+            "/health",
+            "/ready",
+            "/snapshot",
+            "/metrics",
+            "/",
+            "/api/metrics",
+            "/api/plugin/http",
+            "/api/plugin/http/logs",
+            "/openapi.json",
+            "/x/http/items/7",
+            "/snapshot?limit=500&kind=beauty",
+        ] {
+            let answer = server.get(path);
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        }
+        let snapshot = server.json("/snapshot?limit=500");
+        let events = snapshot["events"].as_array().unwrap();
+        let seqs: Vec<_> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+        assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
+        let next = snapshot["next_seq"].as_u64().unwrap();
+        assert!(next >= last, "{next} after {last}");
+        last = next;
+    }
 }

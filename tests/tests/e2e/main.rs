@@ -10,6 +10,7 @@ mod flood;
 mod http;
 mod input;
 mod metrics;
+mod pages;
 mod plugins;
 mod reload;
 mod server;

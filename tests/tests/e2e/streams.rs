@@ -230,6 +230,55 @@ fn what_cannot_be_resumed_is_told_as_a_gap() {
 }
 
 #[test]
+fn a_client_that_lags_gets_each_event_or_a_gap_that_covers_it() {
+    let server = TestServer::with("[ring]\ncapacity = 1024\n[log]\nlevel = 'warn'\n");
+    let mut ws = Ws::open(&server, "/stream?since_seq=0");
+    let mut sse = Sse::open(&server, "/stream/sse?since_seq=0", None);
+    // Far more than sockets hold, while neither client reads.
+    const ALL: u64 = 60_000;
+    let padding = "p".repeat(600);
+    for batch in 0..ALL / 200 {
+        let of = |i: u64| {
+            let mut event = general(&format!("e{i}"), "k", 1.0);
+            event["data"] = json!({ "padding": padding });
+            event.to_string()
+        };
+        let lines: Vec<String> = (batch * 200..batch * 200 + 200).map(of).collect();
+        let lines = lines.join("\n");
+        let media = "application/x-ndjson";
+        wait("room", || server.post("/events", media, lines.clone()).status == 200);
+    }
+    let (mut next, mut gaps) = (1, 0);
+    let mut follow = |message: Value| {
+        if message["type"] == "gap" {
+            assert_eq!(message["from"], next, "{message}");
+            next = message["to"].as_u64().unwrap() + 1;
+            gaps += 1;
+        } else {
+            assert_eq!(message["seq"], next);
+            next += 1;
+        }
+        next <= ALL
+    };
+    while follow(ws.event()) {}
+    assert!(gaps > 0, "it did not lag");
+    let (mut next, mut gaps) = (1, 0);
+    while next <= ALL {
+        let SseMessage { id, data, .. } = sse.next();
+        if data["type"] == "gap" {
+            assert_eq!(data["from"], next, "{data}");
+            next = data["to"].as_u64().unwrap();
+            assert_eq!(id, Some(next), "where a browser would go on");
+            gaps += 1;
+        } else {
+            assert_eq!((id, &data["seq"]), (Some(next), &next.into()));
+        }
+        next += 1;
+    }
+    assert!(gaps > 0, "it did not lag");
+}
+
+#[test]
 fn heartbeats_come_as_often_as_asked() {
     let server = TestServer::start();
     let begun = Instant::now();

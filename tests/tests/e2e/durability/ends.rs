@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, test_kill_process};
+use serde_json::json;
 
 use crate::http::{Request, Wire};
 use crate::server::{Home, Said, TOKEN, TestServer, general, plugin_table, wait};
@@ -95,4 +96,29 @@ fn requests_in_flight_finish_and_a_draining_node_is_not_ready() {
     posting.write(event.as_bytes());
     assert_eq!(posting.answer().json()["seq"], 1);
     assert_eq!(server.ended(), Some(0));
+}
+
+#[test]
+fn nothing_keeps_a_node_from_ending_in_time() {
+    let mut server = TestServer::with(&plugin_table("hang"));
+    let mut poison = general("poison", "k", 1.0);
+    poison["data"] = json!({"poison": true});
+    assert_eq!(server.event(&poison).status, 200);
+    // A body that never comes, a stream that is never read, a call that is never answered.
+    let mut posting = Wire::open(server.address);
+    let request = Request::new("POST", "/event").token(TOKEN).header("expect", "100-continue");
+    let bytes = request.body("{}").bytes();
+    posting.write(&bytes[..bytes.len() - 2]);
+    let mut unread = Wire::open(server.address);
+    unread.write(&Request::new("GET", "/stream/sse").bytes());
+    let mut calling = Wire::open(server.address);
+    calling.write(&Request::new("GET", "/x/hang/seen").bytes());
+    server.ndjson((0..500).map(|i| general(&format!("e{i}"), "k", 1.0)));
+    let plugin = Pid::from_raw(server.card("hang")["pid"].as_i64().unwrap() as i32).unwrap();
+    let begun = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    wait("the plugin's end", || test_kill_process(plugin).is_err());
+    assert_eq!(server.home.start().json("/health")["events"], 501, "and all of it was kept");
 }

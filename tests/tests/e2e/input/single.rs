@@ -257,3 +257,20 @@ fn a_request_keeps_its_own_id_and_the_log_has_it() {
     crate::server::wait("the log line", || line("trace-77").is_some_and(|l| l.contains("logged")));
     assert!(!server.home.log().contains(TOKEN), "tokens never appear");
 }
+
+#[test]
+fn of_the_same_event_at_once_one_is_stored() {
+    let server = TestServer::start();
+    for round in 0..20 {
+        let event = general(&format!("same-{round}"), "k", 1.0);
+        let answers: Vec<Value> = std::thread::scope(|scope| {
+            let posts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| server.event(&event).json())).collect();
+            posts.into_iter().map(|post| post.join().unwrap()).collect()
+        });
+        assert!(answers.iter().all(|answer| answer["seq"] == round + 1), "{answers:?}");
+        let first = answers.iter().filter(|answer| answer["duplicate"] == false).count();
+        assert_eq!(first, 1, "{answers:?}");
+    }
+    assert_eq!(server.json("/snapshot")["next_seq"], 20);
+}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http::Request;
 use crate::server::{TestServer, general, kill_pid, plugin_table, wait};
@@ -96,12 +96,10 @@ fn cards_have_the_members_that_dashboards_read() {
     server.get("/api/plugin/counter/logs?limit=x").problem(400);
 }
 
-#[test]
-fn a_killed_plugin_comes_back_and_no_post_fails() {
-    let server = TestServer::with(&plugin_table("counter"));
-    let first = server.card("counter")["pid"].clone();
+/// Posts events one by one while `act` goes on; how many there were.
+fn posting(server: &TestServer, act: impl FnOnce()) -> u64 {
     let done = AtomicBool::new(false);
-    let posted = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let poster = scope.spawn(|| {
             let mut posted = 0u64;
             // Relaxed: a flag that orders nothing; the scope joins.
@@ -111,6 +109,27 @@ fn a_killed_plugin_comes_back_and_no_post_fails() {
             }
             posted
         });
+        // The poster ends whatever becomes of the act: a scope waits for its threads.
+        let acted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+        done.store(true, Ordering::Relaxed);
+        let posted = poster.join().unwrap();
+        acted.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        posted
+    })
+}
+
+/// Each posted event was counted once and led to one echo.
+#[track_caller]
+fn each_once(server: &TestServer, posted: u64) {
+    assert_eq!(server.json("/x/counter/counts")["counts"], json!({ "flow": posted }));
+    assert_eq!(server.json("/health")["events"], 2 * posted);
+}
+
+#[test]
+fn a_killed_plugin_comes_back_and_no_post_fails() {
+    let server = TestServer::with(&plugin_table("counter"));
+    let first = server.card("counter")["pid"].clone();
+    let posted = posting(&server, || {
         for kills in 1..=3u64 {
             let card = server.until("counter", |card| {
                 card["state"] == "RUNNING" && card["event_count"].as_u64() > Some(kills * 20)
@@ -119,16 +138,12 @@ fn a_killed_plugin_comes_back_and_no_post_fails() {
             server.until("counter", |card| card["crash_count"] == kills);
         }
         server.until("counter", |card| card["state"] == "RUNNING");
-        done.store(true, Ordering::Relaxed);
-        poster.join().unwrap()
     });
-    // Each posted event was seen once, and so was each echo that it made.
     let card =
         server.until("counter", |card| card["lag_events"] == 0 && card["state"] == "RUNNING");
     assert_eq!((&card["crash_count"], &card["missed_count"]), (&3.into(), &0.into()), "{card}");
     assert_ne!(card["pid"], first);
-    let counts = server.json("/x/counter/counts");
-    assert_eq!(counts["counts"]["flow"], posted, "{counts}");
+    each_once(&server, posted);
     let log = server.home.log();
     assert!(log.contains("counter"), "a death is logged: {log}");
 }
@@ -184,4 +199,50 @@ fn operators_control_plugins_and_nobody_else() {
         let seen = server.json("/x/counter/counts")["counts"]["flow"].as_u64().unwrap();
         seen + card["missed_count"].as_u64().unwrap() >= 101
     });
+}
+
+#[test]
+fn a_hot_reload_loses_no_event_and_fails_no_post() {
+    let server = TestServer::with(&plugin_table("counter"));
+    let posted = posting(&server, || {
+        for action in ["reload", "restart", "reload", "reload"] {
+            let before = server.card("counter");
+            // 409 while the one before is not quite over.
+            wait(action, || {
+                let answer = server.operate(&format!("/api/plugin/counter/{action}"));
+                assert!(matches!(answer.status, 200 | 409), "{action}: {}", answer.text());
+                answer.status == 200
+            });
+            server.until("counter", |card| {
+                card["state"] == "RUNNING"
+                    && card["pid"] != before["pid"]
+                    && card["event_count"].as_u64() > before["event_count"].as_u64()
+            });
+        }
+    });
+    let card = server.until("counter", |card| card["lag_events"] == 0);
+    assert_eq!((&card["crash_count"], &card["missed_count"]), (&0.into(), &0.into()), "{card}");
+    each_once(&server, posted);
+}
+
+#[test]
+fn a_plugin_that_cannot_start_says_why_and_stops_nobody() {
+    let ghost = "[[plugin]]\nname = 'ghost'\npath = '/nowhere/libghost.so'\n";
+    let other = plugin_table("counter").replace("\"counter\"", "\"misnamed\"");
+    let tables = [ghost.into(), other, plugin_table("config-refuser"), plugin_table("counter")];
+    let server = TestServer::with(&tables.concat());
+    for (name, why) in
+        [("ghost", "/nowhere/libghost.so"), ("misnamed", "counter"), ("config-refuser", "port")]
+    {
+        let card = server.until(name, |card| card["state"] == "CRASHED");
+        assert!(card["last_error"].as_str().is_some_and(|text| text.contains(why)), "{card}");
+        assert!(server.home.log().contains(why), "{name}");
+    }
+    assert_eq!(server.general("e", "k", 1.0), 1);
+    server.until("counter", |card| card["event_count"].as_u64() >= Some(1));
+    let ready = server.json("/ready");
+    assert_eq!(
+        (&ready["status"], &ready["plugins"]["ghost"]),
+        (&"ready".into(), &"CRASHED".into())
+    );
 }

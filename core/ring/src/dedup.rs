@@ -3,6 +3,8 @@
 //! Rule: exactly the newest `window` events are remembered; the record of sequence `s` lies at
 //! `s % window`, so that writing one evicts the one that leaves the window.
 
+#![allow(unsafe_code, reason = "prefetching is an intrinsic")]
+
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
@@ -21,6 +23,9 @@ pub(crate) fn event_key(key: SipKey, origin: &str, source: &str, id: &str) -> Ev
     }
     hasher.finish128().as_u128()
 }
+
+/// How many keys ahead are fetched: a cache miss lasts about as long as storing this many events.
+pub(crate) const AHEAD: usize = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Record {
@@ -48,6 +53,11 @@ impl Dedup {
         }
     }
 
+    /// Fetches what [`find`](Self::find) and [`insert`](Self::insert) of this key will look at.
+    pub(crate) fn fetch(&self, key: EventKey) {
+        prefetch(&self.index[self.home(key as u32)]);
+    }
+
     /// The sequence under which the event was stored, if it is remembered.
     pub(crate) fn find(&self, key: EventKey) -> Option<u64> {
         let tag = key as u32;
@@ -70,6 +80,9 @@ impl Dedup {
     /// Remembers the event; forgets the one that leaves the window.
     pub(crate) fn insert(&mut self, key: EventKey, seq: u64) {
         let place = (seq % self.records.len() as u64) as usize;
+        // Who leaves is known long before: by its turn its place in the index is in the cache.
+        let later = (seq + AHEAD as u64) % self.records.len() as u64;
+        self.fetch(self.records[later as usize].key);
         if self.records[place].seq != 0 {
             self.remove(place);
         }
@@ -121,6 +134,18 @@ impl Dedup {
 
 fn entry(key: EventKey, place: usize) -> u64 {
     u64::from(key as u32) << 32 | (place as u64 + 1)
+}
+
+/// Asks for the cache line of `entry` and goes on.
+fn prefetch(entry: &u64) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing that the program could see, and faults never.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(entry).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = entry;
 }
 
 fn place_of(entry: u64) -> usize {

@@ -8,7 +8,7 @@ use crate::FLAG_LOST;
 use crate::columns::Meta;
 use crate::config::RingConfig;
 use crate::consumers::{ConsumerId, MAX_CONSUMERS, Member};
-use crate::dedup::{Dedup, EventKey};
+use crate::dedup::{AHEAD, Dedup, EventKey};
 use crate::error::PublishError;
 use crate::fail;
 use crate::journal::{Journal, RecordEvent};
@@ -119,7 +119,10 @@ impl Writer {
         let first = self.last + 1;
         let mut text = TextPlan::at(plan.text.start, self.arena());
         let mut stored = 0;
-        for ((entry, key), outcome) in submission.entries.iter().zip(keys).zip(outcomes) {
+        for (i, ((entry, key), outcome)) in
+            submission.entries.iter().zip(keys).zip(outcomes).enumerate()
+        {
+            self.fetch_ahead(keys, i);
             if matches!(outcome, Outcome::Duplicate(_)) {
                 continue;
             }
@@ -176,7 +179,8 @@ impl Writer {
         let digits = Decimal::new(self.last + submission.entries.len() as u64).as_bytes().len();
         let mut text = TextPlan::at(self.text_end, self.arena());
         let mut start = None;
-        for (entry, key) in submission.entries.iter().zip(keys) {
+        for (i, (entry, key)) in submission.entries.iter().zip(keys).enumerate() {
+            self.fetch_ahead(keys, i);
             if let Some(seq) = self.dedup.find(*key) {
                 outcomes.push(Outcome::Duplicate(seq));
                 continue;
@@ -207,6 +211,13 @@ impl Writer {
             plan.record = journal.place(record);
         }
         Ok(plan)
+    }
+
+    /// Lets the cache misses of the keys to come overlap with the work on key `i`.
+    fn fetch_ahead(&self, keys: &[EventKey], i: usize) {
+        if let Some(key) = keys.get(i + AHEAD) {
+            self.dedup.fetch(*key);
+        }
     }
 
     /// Makes sure that nothing a gate protects is overwritten.

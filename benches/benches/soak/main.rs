@@ -123,9 +123,8 @@ fn memory_table(looks: &[Look]) -> Vec<String> {
     }
     println!();
     let mut faults = Vec::new();
-    let parts: [(&str, fn(&Look) -> u64); 2] =
-        [("host", |look| look.host.anon), ("plugin", |look| look.plugin.anon)];
-    for (name, part) in parts {
+    let host: fn(&Look) -> u64 = |look| look.host.anon;
+    for (name, part) in [("host", host), ("plugin", |look| look.plugin.anon)] {
         let (half, end) = (share(looks, 0.5, 0.6, part), share(looks, 0.9, 1.0, part));
         println!("{name}: {:.3} times the memory of the half at the end", end / half);
         if end > half * GROWTH {

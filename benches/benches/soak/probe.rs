@@ -18,8 +18,16 @@ const KEPT: usize = 100_000;
 pub(crate) type Times = Vec<(String, Vec<f64>)>;
 
 fn paths() -> Vec<String> {
-    let plain =
-        ["/", "/health", "/ready", "/snapshot", "/metrics", "/api/metrics", "/openapi.json"];
+    let plain = [
+        "/",
+        "/health",
+        "/ready",
+        "/snapshot",
+        "/metrics",
+        "/api/metrics",
+        "/openapi.json",
+        "/docs/",
+    ];
     let plugin = [format!("/api/plugin/{PLUGIN}"), format!("/api/plugin/{PLUGIN}/logs")];
     plain.into_iter().map(str::to_owned).chain(plugin).collect()
 }

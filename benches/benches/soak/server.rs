@@ -55,7 +55,8 @@ impl Server {
             .expect("the program starts");
         let server = Self { child, address, _dir: dir };
         let deadline = Instant::now() + PATIENCE;
-        while !Client::open(address).is_some_and(|mut client| client.get("/ready").0 == 200) {
+        let ready = || Client::open(address).map(|mut client| client.get("/ready").0);
+        while ready() != Some(200) {
             assert!(Instant::now() < deadline, "the program is not ready");
             std::thread::park_timeout(Duration::from_millis(20));
         }

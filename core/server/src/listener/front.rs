@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use salvo::http::ResBody;
 
-use super::{Takeover, check_host, check_origin};
+use super::{Takeover, check_host, check_named_once, check_origin};
 use crate::app::App;
 use crate::http::request_id;
 use crate::http::{Problem, Refused, RequestId};
@@ -74,6 +74,7 @@ where
 
 fn checked(app: &App, request: &Request<Incoming>) -> Result<(), Refused> {
     let config = app.config();
+    check_named_once(request.version(), request.headers())?;
     check_host(&config.server, request.uri(), request.headers())?;
     if !request.method().is_safe() {
         check_origin(&config.server, request.uri(), request.headers())?;

@@ -6,10 +6,19 @@
 use std::net::IpAddr;
 
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, StatusCode, Uri, Version};
 
 use crate::config::ServerSection;
 use crate::http::{Problem, Refused};
+
+/// 400 unless the request names its host as often as it must: once, or in HTTP/1.0 at most once (RFC 9112, 3.2).
+pub(crate) fn check_named_once(version: Version, headers: &HeaderMap) -> Result<(), Refused> {
+    match headers.get_all(HOST).iter().count() {
+        1 => Ok(()),
+        0 if version < Version::HTTP_11 => Ok(()),
+        _ => Err(Problem::new(StatusCode::BAD_REQUEST, "a request carries one Host header")),
+    }
+}
 
 /// 421 unless the server, when it is bound to loopback, is asked under one of its own names.
 pub(crate) fn check_host(
@@ -121,6 +130,22 @@ mod tests {
         assert!(check_host(&section, &absolute, &headers("localhost", None)).is_err());
         let public = ServerSection { host: "0.0.0.0".parse().unwrap(), ..section.clone() };
         assert!(check_host(&public, &Uri::from_static("/"), &headers("evil.test", None)).is_ok());
+    }
+
+    #[test]
+    fn a_host_is_named_once() {
+        let (none, one) = (HeaderMap::new(), headers("a", None));
+        let mut two = headers("a", None);
+        two.append(HOST, HeaderValue::from_static("a"));
+        for (version, named, good) in [
+            (Version::HTTP_11, &none, false),
+            (Version::HTTP_11, &one, true),
+            (Version::HTTP_11, &two, false),
+            (Version::HTTP_10, &none, true),
+            (Version::HTTP_10, &two, false),
+        ] {
+            assert_eq!(check_named_once(version, named).is_ok(), good, "{version:?} {named:?}");
+        }
     }
 
     #[test]

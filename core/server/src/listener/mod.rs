@@ -22,7 +22,7 @@ use crate::config::ServerSection;
 
 pub(crate) use conn::{Conn, Takeover};
 pub(crate) use front::{Context, Peer};
-pub(crate) use guard::{check_host, check_origin};
+pub(crate) use guard::{check_host, check_named_once, check_origin};
 
 /// Header fields of one request; more are 431.
 const MAX_HEADERS: usize = 100;

@@ -45,6 +45,23 @@ fn broken_requests_are_refused_and_nothing_is_stored() {
 }
 
 #[test]
+fn a_request_names_its_host_once() {
+    let server = TestServer::start();
+    for (head, status) in [
+        ("GET /health HTTP/1.1\r\n\r\n", 400),
+        ("GET /health HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", 400),
+        ("GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", 200),
+        ("GET http://localhost/health HTTP/1.1\r\nhost: localhost\r\n\r\n", 200),
+        ("GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\n\r\n", 421),
+        ("GET /health HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let mut wire = Wire::open(server.address);
+        wire.write(head.as_bytes());
+        assert_eq!(wire.answer().status, status, "{head}");
+    }
+}
+
+#[test]
 fn heads_beyond_the_bound_are_431() {
     let server = TestServer::start();
     let long =

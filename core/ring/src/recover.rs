@@ -202,8 +202,13 @@ impl Replay {
                     self.cursors.set(key, cursor, None);
                 }
             }
-            for event in &events {
+            if copy.is_none() && record.events > 0 {
+                writer.align_text(record.text_offset);
+            }
+            for event in &mut events {
                 self.event(event, record.position, writer);
+                // For the copy: where the text lies now.
+                event.meta.text_offset = writer.text_offset(event.meta.seq);
             }
             if let Some(copy) = &mut copy
                 && !events.is_empty()
@@ -311,6 +316,20 @@ impl Writer {
         self.last = seq;
         self.settle(text.end);
         true
+    }
+
+    /// Goes on in the arena at `offset`, where the texts that come next lay before a restart: laid
+    /// otherwise they could take more room, and push out one that a gate protects.
+    fn align_text(&mut self, offset: u32) {
+        let arena = self.segment.geometry().text_bytes;
+        let offset = u64::from(offset);
+        if offset < arena && offset.is_multiple_of(8) {
+            self.text_end += (offset + arena - self.text_end % arena) % arena;
+        }
+    }
+
+    fn text_offset(&self, seq: u64) -> u32 {
+        self.segment.columns().load(seq).text_offset
     }
 
     /// Fills the slot of a sequence whose event is lost.

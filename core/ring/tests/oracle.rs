@@ -147,7 +147,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
     #[test]
     fn the_ring_is_a_bounded_queue(
         start in prop_oneof![Just(1u64), Just((1 << 32) - 20), Just((1 << 63) - 20)],

@@ -67,8 +67,7 @@ pub(crate) struct Hint {
 struct OpenRecord {
     start: u64,
     len: usize,
-    first: u64,
-    events: u32,
+    head: record::Head,
 }
 
 impl Journal {
@@ -170,7 +169,8 @@ impl Journal {
             }
         }
         self.ids.clear();
-        self.open = Some(OpenRecord { start: place.start, len: record::HEADER, first, events: 0 });
+        let head = record::Head { first, ..record::Head::default() };
+        self.open = Some(OpenRecord { start: place.start, len: record::HEADER, head });
         fail::point(fail::Point::RecordBegun);
     }
 
@@ -180,7 +180,10 @@ impl Journal {
         let Some(open) = &mut self.open else { return };
         let at = (open.start % log) as usize + open.len;
         open.len += record::put_event(&mut self.file.log_mut()[at..], event);
-        open.events += 1;
+        if open.head.events == 0 {
+            open.head.text_offset = event.meta.text_offset;
+        }
+        open.head.events += 1;
         self.ids.push((event.meta.seq, event.key));
         fail::point(fail::Point::EventWritten);
     }
@@ -189,7 +192,7 @@ impl Journal {
     /// is no record.
     pub(crate) fn end(&mut self, cursor: Option<(&str, u64)>) {
         let Some(mut open) = self.open.take() else { return };
-        if open.events == 0 && cursor.is_none() {
+        if open.head.events == 0 && cursor.is_none() {
             return;
         }
         let log = self.log_bytes();
@@ -198,10 +201,10 @@ impl Journal {
             open.len += record::put_cursor(&mut self.file.log_mut()[at + open.len..], cursor);
             self.cursors.set(cursor.0, cursor.1, None);
         }
-        let counts = [open.events, u32::from(cursor.is_some())];
+        open.head.cursors = u32::from(cursor.is_some());
         fail::point(fail::Point::BodyWritten);
         let record = &mut self.file.log_mut()[at..at + open.len];
-        record::seal(record, self.seed, open.start, open.first, counts);
+        record::seal(record, self.seed, open.start, open.head);
         // Release: keeps the compiler from noting ids before the record is whole; the death of the
         // process, unlike that of the machine, keeps the order of the stores.
         fence(Ordering::Release);

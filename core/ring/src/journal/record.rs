@@ -1,7 +1,8 @@
 //! The format of a log record: one submission.
 //!
 //! ```text
-//! header   len u32, crc u32, position u64, first sequence u64, events u32, cursors u32, kind u32, 0
+//! header   len u32, crc u32, position u64, first sequence u64, events u32, cursors u32, kind u32,
+//!          place of the first text in the arena u32
 //! event    time, received, value (64 bit each), id key (128 bit), flags, text length, data start,
 //!          data length, id start, id length (32 bit), 4 name lengths (16 bit); names; text; padding
 //! cursor   value u64, key length u32, 0, key, padding
@@ -80,32 +81,37 @@ pub(crate) fn put_cursor(to: &mut [u8], (key, cursor): RecordCursor<'_>) -> usiz
 }
 
 /// Writes the header over the first bytes of the finished `record`.
-pub(crate) fn seal(record: &mut [u8], seed: u32, position: u64, first: u64, counts: [u32; 2]) {
-    put_header(record, seed, position, first, counts, EVENTS);
+pub(crate) fn seal(record: &mut [u8], seed: u32, position: u64, head: Head) {
+    put_header(record, seed, position, head, EVENTS);
 }
 
 /// Writes a record that only says: go on at the log's start.
 pub(crate) fn seal_skip(record: &mut [u8], seed: u32, position: u64) {
-    put_header(record, seed, position, 0, [0, 0], SKIP);
+    put_header(record, seed, position, Head::default(), SKIP);
 }
 
-fn put_header(
-    record: &mut [u8],
-    seed: u32,
-    position: u64,
-    first: u64,
-    counts: [u32; 2],
-    kind: u32,
-) {
+/// What a record's header says of its contents.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Head {
+    /// Sequence of the first event.
+    pub(crate) first: u64,
+    pub(crate) events: u32,
+    pub(crate) cursors: u32,
+    /// Where in the arena the first event's text lies: a restart puts it there again, so that the
+    /// texts take the same room as before.
+    pub(crate) text_offset: u32,
+}
+
+fn put_header(record: &mut [u8], seed: u32, position: u64, head: Head, kind: u32) {
     // A skip covers the rest of the log with its length, but only its header is written.
     let len = if kind == SKIP { HEADER } else { record.len() };
     put_u32(record, 0, len as u32);
     put_u64(record, 8, position);
-    put_u64(record, 16, first);
-    put_u32(record, 24, counts[0]);
-    put_u32(record, 28, counts[1]);
+    put_u64(record, 16, head.first);
+    put_u32(record, 24, head.events);
+    put_u32(record, 28, head.cursors);
     put_u32(record, 32, kind);
-    put_u32(record, 36, 0);
+    put_u32(record, 36, head.text_offset);
     let crc = check(&record[..len], seed);
     put_u32(record, 4, crc);
 }
@@ -121,6 +127,7 @@ pub(crate) struct Record<'a> {
     pub(crate) len: usize,
     pub(crate) first: u64,
     pub(crate) events: u32,
+    pub(crate) text_offset: u32,
     cursors: u32,
     skip: bool,
     body: &'a [u8],
@@ -146,6 +153,7 @@ impl<'a> Record<'a> {
             len,
             first: u64_at(record, 16),
             events: u32_at(record, 24),
+            text_offset: u32_at(record, 36),
             cursors: u32_at(record, 28),
             skip: kind == SKIP,
             body: &record[HEADER..],
@@ -229,7 +237,8 @@ mod tests {
         len += put_event(&mut bytes[len..], &event);
         len += put_cursor(&mut bytes[len..], ("plugin", 5));
         bytes.truncate(len);
-        seal(&mut bytes, 1, 4096, 7, [1, 1]);
+        let head = Head { first: 7, events: 1, cursors: 1, text_offset: 64 };
+        seal(&mut bytes, 1, 4096, head);
         bytes
     }
 

@@ -239,7 +239,7 @@ fn refuse_batch(error: BatchError) -> Refused {
 fn refuse_publish(error: PublishError) -> Refused {
     match error {
         PublishError::Full => {
-            Problem::busy("the ring is full until a plugin catches up; nothing was stored")
+            Problem::busy("the ring is full until its consumers catch up; nothing was stored")
         }
         PublishError::TooLarge => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,

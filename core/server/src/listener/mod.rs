@@ -28,8 +28,11 @@ pub(crate) use guard::{check_host, check_named_once, check_origin};
 const MAX_HEADERS: usize = 100;
 /// Bytes of one request's head and of one read; a longer head is 431.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Answer to a connection beyond the bound, sent without reading from it.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Answer to a connection beyond the bound, and to each that comes while the node drains.
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: 105\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"the node is full or stopping\"}";
+/// Longest time and most connections that turning away takes.
+const TURN_AWAY_WITHIN: Duration = Duration::from_millis(200);
+const TURN_AWAY_AT_ONCE: usize = 256;
 
 /// A bound listener.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Listener {
         self.address
     }
 
-    /// Accepts until `stop` turns true, then waits until the connections have ended.
+    /// Accepts until `stop` turns true, then turns newcomers away until the connections have ended.
     pub(crate) async fn serve(
         self,
         app: Arc<App>,
@@ -76,6 +79,7 @@ impl Listener {
         let listener = TcpListener::from_std(self.socket)?;
         let most = u32::try_from(section.max_connections).unwrap_or(u32::MAX >> 4).max(1);
         let room = Arc::new(Semaphore::new(most as usize));
+        let porch = Arc::new(Semaphore::new(TURN_AWAY_AT_ONCE));
         let shared = Shared {
             app,
             service: Arc::new(service),
@@ -95,7 +99,7 @@ impl Listener {
                     }
                     Err(_) => {
                         shared.app.metrics.http.connection_refused();
-                        let _ = stream.try_write(TOO_MANY);
+                        turn_away(stream, &porch);
                     }
                 },
                 Err(error) if is_transient(&error) => {}
@@ -106,10 +110,33 @@ impl Listener {
                 }
             }
         }
-        drop(listener);
-        let _ = room.acquire_many(most).await;
-        Ok(())
+        // Who comes now, a load balancer's probe among them, is told so rather than refused.
+        let mut drained = std::pin::pin!(room.acquire_many(most));
+        loop {
+            tokio::select! {
+                _ = &mut drained => return Ok(()),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => turn_away(stream, &porch),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                },
+            }
+        }
     }
+}
+
+/// Answers 503 to whatever is asked. The request is read first: closing over unread bytes would reset the connection
+/// before the answer is read.
+fn turn_away(stream: TcpStream, porch: &Arc<Semaphore>) {
+    let Ok(permit) = porch.clone().try_acquire_owned() else { return };
+    tokio::spawn(async move {
+        let answer = async {
+            stream.readable().await?;
+            let _ = stream.try_read(&mut [0; 4096]);
+            stream.try_write(TURNED_AWAY)
+        };
+        let _ = tokio::time::timeout(TURN_AWAY_WITHIN, answer).await;
+        drop(permit);
+    });
 }
 
 fn builder(header_timeout: Duration) -> http1::Builder {
@@ -175,4 +202,18 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn is_transient(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TURNED_AWAY;
+
+    #[test]
+    fn the_answer_that_turns_away_is_whole() {
+        let text = std::str::from_utf8(TURNED_AWAY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())));
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["status"], 503);
+    }
 }

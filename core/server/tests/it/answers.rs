@@ -172,8 +172,8 @@ fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     let begun = Instant::now();
     let running = node.running.take().unwrap();
     let stopping = std::thread::spawn(move || running.shutdown());
-    // The stop is under way when nobody is accepted any more.
-    while std::net::TcpStream::connect(node.address).is_ok() {
+    // The stop is under way when newcomers are turned away.
+    while node.get("/health").status != 503 {
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
     socket.write_all(rest).unwrap();
@@ -181,6 +181,7 @@ fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     stopping.join().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(std::net::TcpStream::connect(node.address).is_err(), "the port is free");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Ends: in order by a signal, at once and with one clear line where a node cannot run.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, test_kill_process};
@@ -88,7 +88,7 @@ fn requests_in_flight_finish_and_a_draining_node_is_not_ready() {
         assert_eq!(server.get("/ready").status, 200);
     }
     server.signal(Signal::TERM);
-    wait("the closed port", || TcpStream::connect(server.address).is_err());
+    wait("newcomers to be turned away", || server.get("/ready").status == 503);
     asking.write(b"alhost\r\n\r\n");
     let answer = asking.answer();
     answer.problem(503);

@@ -132,8 +132,9 @@ impl Bench {
     }
 
     fn send(&mut self, load: Load, from: usize, events: usize, flow: Flow) {
+        let mut refill = load.refill();
         for batch in from..from + events / BATCH {
-            let entries = load.batch(batch);
+            let entries = refill.batch(batch);
             match flow {
                 Flow::Flood => self.publish(entries),
                 Flow::Trickle(apart) => {

@@ -10,6 +10,6 @@ mod proc;
 mod rounds;
 
 pub use figures::{median, quantile};
-pub use load::{BATCH, Load, ndjson};
+pub use load::{BATCH, Load, Refill, ndjson};
 pub use proc::{Memory, Thread, cpu_ns, memory, threads};
 pub use rounds::{Case, Table, rounds};

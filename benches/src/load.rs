@@ -13,11 +13,31 @@ const ID_BYTES: usize = 16;
 
 /// Events that live as long as the process, in batches of [`BATCH`].
 ///
-/// The texts are those of one batch, which fits into the second-level cache as it would after
-/// parsing; the ids are distinct throughout.
+/// A batch lies in the second-level cache, entries and texts, as it would after parsing; the ids are
+/// distinct throughout.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
     entries: &'static [Entry<'static>],
+    ids: &'static str,
+}
+
+/// The events of a batch, again and again, with ids of their own each time.
+#[derive(Debug)]
+pub struct Refill {
+    load: Load,
+    entries: Vec<Entry<'static>>,
+}
+
+impl Refill {
+    /// Batch `index` of the load, counted on from the first after the last.
+    pub fn batch(&mut self, index: usize) -> &[Entry<'static>] {
+        let first = index % self.load.batches() * BATCH * ID_BYTES;
+        let ids = &self.load.ids[first..];
+        for (i, entry) in self.entries.iter_mut().enumerate() {
+            entry.id = &ids[i * ID_BYTES..][..ID_BYTES];
+        }
+        &self.entries
+    }
 }
 
 /// `events` lines of NDJSON whose ids begin at `first`.
@@ -60,47 +80,46 @@ impl Load {
         assert_eq!(texts.len(), BATCH, "every line is an event");
         let ids: String = (0..batches * BATCH).map(|id| format!("{id:0ID_BYTES$x}")).collect();
         let ids: &'static str = Box::leak(ids.into_boxed_str());
-        let entries: Vec<_> = (0..batches * BATCH)
-            .map(|i| {
-                let event = &texts[i % BATCH];
-                Entry {
-                    time_ns: event.time_ns,
-                    received_ns: event.received_ns,
-                    value: event.value,
-                    kind: event.kind,
-                    subject: event.subject,
-                    source: event.source,
-                    origin: event.origin,
-                    id: &ids[i * ID_BYTES..][..ID_BYTES],
-                    flags: event.flags,
-                    head: event.head,
-                    tail: TAIL,
-                    data: event.data.clone(),
-                    id_span: event.id_span.clone(),
-                }
-            })
-            .collect();
-        Self { entries: Box::leak(entries.into_boxed_slice()) }
+        let entries = texts.iter().map(|event| Entry {
+            time_ns: event.time_ns,
+            received_ns: event.received_ns,
+            value: event.value,
+            kind: event.kind,
+            subject: event.subject,
+            source: event.source,
+            origin: event.origin,
+            id: event.id,
+            flags: event.flags,
+            head: event.head,
+            tail: TAIL,
+            data: event.data.clone(),
+            id_span: event.id_span.clone(),
+        });
+        Self { entries: Box::leak(entries.collect()), ids }
     }
 
     /// Number of batches.
     #[must_use]
     pub fn batches(&self) -> usize {
-        self.entries.len() / BATCH
+        self.ids.len() / ID_BYTES / BATCH
     }
 
-    /// Batch `index`, counted on from the first after the last.
+    /// The events as they were parsed.
     #[must_use]
-    pub fn batch(&self, index: usize) -> &'static [Entry<'static>] {
-        let index = index % self.batches();
-        &self.entries[index * BATCH..][..BATCH]
+    pub fn entries(&self) -> &'static [Entry<'static>] {
+        self.entries
+    }
+
+    /// A batch to be filled anew, for one thread.
+    #[must_use]
+    pub fn refill(self) -> Refill {
+        Refill { load: self, entries: self.entries.to_vec() }
     }
 
     /// Bytes of an event's text, without its sequence, on average.
     #[must_use]
     pub fn text_bytes(&self) -> usize {
-        let batch = self.batch(0);
-        batch.iter().map(|entry| entry.head.len() + entry.tail.len()).sum::<usize>() / BATCH
+        self.entries.iter().map(|entry| entry.head.len() + entry.tail.len()).sum::<usize>() / BATCH
     }
 }
 
@@ -112,9 +131,14 @@ mod tests {
     #[test]
     fn ids_are_distinct_and_batches_go_round() {
         let load = Load::leak(3);
-        let ids: HashSet<_> = (0..3).flat_map(|i| load.batch(i)).map(|entry| entry.id).collect();
+        let mut refill = load.refill();
+        let mut ids = HashSet::new();
+        for index in 0..3 {
+            ids.extend(refill.batch(index).iter().map(|entry| entry.id));
+        }
         assert_eq!(ids.len(), 3 * BATCH);
-        assert_eq!(load.batch(3)[0].id, load.batch(0)[0].id);
+        let first = refill.batch(0)[0].id;
+        assert_eq!(refill.batch(3)[0].id, first);
         assert!((200..384).contains(&load.text_bytes()), "{}", load.text_bytes());
     }
 }

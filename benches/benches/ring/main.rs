@@ -23,11 +23,12 @@ const ROUNDS: usize = 15;
 
 type Make = fn(usize, Load) -> Pipe;
 
-const CASES: [(&str, Make); 6] = [
+const CASES: [(&str, Make); 7] = [
     ("ours", |producers, load| ours::pipe(Kind::Journal, producers, load)),
     ("ours_memory", |producers, load| ours::pipe(Kind::Memory, producers, load)),
     ("ours_memory_no_ids", |producers, load| ours::pipe(Kind::NoIds, producers, load)),
     ("disruptor", peers::disruptor),
+    ("disruptor_same", peers::disruptor_same),
     ("crossbeam", peers::crossbeam),
     ("tokio_broadcast", peers::tokio),
 ];

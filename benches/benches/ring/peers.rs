@@ -1,8 +1,9 @@
 //! The peers: what else carries events from threads to a thread.
 //!
 //! The rule: a slot holds the same columns as the ring and the text in a buffer of its own. Names
-//! come as numbers, nothing is interned, no id is remembered and no sequence is written: only the
-//! ring does that.
+//! come as numbers, nothing is interned, no id is remembered and no sequence is written. Only the case
+//! `disruptor_same` fills its slots with what the ring's hold: the numbers of the four names, looked up,
+//! and a text with its sequence.
 
 use crate::pipe::{CAPACITY, Count, Mode, Pipe, Publish, Seen, fold, spans};
 use disruptor::{BusySpin, Producer, Sequence, build_multi_producer, build_single_producer};
@@ -73,20 +74,71 @@ impl Slot {
     }
 }
 
-/// `disruptor`: slots are filled in place, the consumer spins.
-struct Disruptor<P>(P);
+/// What a slot of `disruptor` is filled with.
+trait Fill: Default + Send + 'static {
+    fn fill(&mut self, slot: &mut Slot, entry: &Entry<'_>);
+}
 
-impl<P: Producer<Slot> + Send> Publish for Disruptor<P> {
-    fn publish(&mut self, entries: &'static [Entry<'static>], mode: Mode) {
+/// Columns and text as they come.
+#[derive(Default)]
+struct Plain;
+
+impl Fill for Plain {
+    fn fill(&mut self, slot: &mut Slot, entry: &Entry<'_>) {
+        slot.fill(entry);
+    }
+}
+
+/// The numbers of the names, and the text with its sequence.
+///
+/// Each producer has numbers and sequences of its own, so that two are faster than they could be if
+/// their events had to make sense together.
+#[derive(Default)]
+struct Same {
+    names: hashbrown::HashMap<String, u32>,
+    seq: u64,
+}
+
+impl Same {
+    fn number(&mut self, name: &str) -> u32 {
+        let next = self.names.len() as u32;
+        *self.names.entry_ref(name).or_insert(next)
+    }
+}
+
+impl Fill for Same {
+    fn fill(&mut self, slot: &mut Slot, entry: &Entry<'_>) {
+        slot.fill(entry);
+        slot.kind = self.number(entry.kind);
+        slot.subject = self.number(entry.subject);
+        slot.source = self.number(entry.source);
+        slot.origin = self.number(entry.origin);
+        self.seq += 1;
+        let mut digits = itoa::Buffer::new();
+        let mut at = entry.head.len();
+        for part in [digits.format(self.seq).as_bytes(), entry.tail] {
+            slot.text[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        slot.text_len = at as u32;
+    }
+}
+
+/// `disruptor`: slots are filled in place, the consumer spins.
+struct Disruptor<P, F>(P, F);
+
+impl<P: Producer<Slot> + Send, F: Fill> Publish for Disruptor<P, F> {
+    fn publish(&mut self, entries: &[Entry<'_>], mode: Mode) {
+        let Self(producer, fill) = self;
         match mode {
-            Mode::Batch => self.0.batch_publish(entries.len(), |slots| {
+            Mode::Batch => producer.batch_publish(entries.len(), |slots| {
                 for (slot, entry) in slots.zip(entries) {
-                    slot.fill(entry);
+                    fill.fill(slot, entry);
                 }
             }),
             Mode::Single => {
                 for entry in entries {
-                    self.0.publish(|slot| slot.fill(entry));
+                    producer.publish(|slot| fill.fill(slot, entry));
                 }
             }
         }
@@ -94,6 +146,14 @@ impl<P: Producer<Slot> + Send> Publish for Disruptor<P> {
 }
 
 pub(crate) fn disruptor(producers: usize, load: Load) -> Pipe {
+    disruptors::<Plain>(producers, load)
+}
+
+pub(crate) fn disruptor_same(producers: usize, load: Load) -> Pipe {
+    disruptors::<Same>(producers, load)
+}
+
+fn disruptors<F: Fill>(producers: usize, load: Load) -> Pipe {
     let seen = Arc::new(Seen::default());
     let mut count = Count::new(&seen);
     let read = move |slot: &Slot, _: Sequence, last: bool| {
@@ -104,18 +164,19 @@ pub(crate) fn disruptor(producers: usize, load: Load) -> Pipe {
     };
     let producers: Vec<Box<dyn Publish>> = if producers == 1 {
         let builder = build_single_producer(CAPACITY, Slot::empty, BusySpin);
-        vec![Box::new(Disruptor(builder.handle_events_with(read).build()))]
+        vec![Box::new(Disruptor(builder.handle_events_with(read).build(), F::default()))]
     } else {
         let builder = build_multi_producer(CAPACITY, Slot::empty, BusySpin);
         let first = builder.handle_events_with(read).build();
-        (0..producers).map(|_| Box::new(Disruptor(first.clone())) as Box<dyn Publish>).collect()
+        let producer = |_| Box::new(Disruptor(first.clone(), F::default())) as Box<dyn Publish>;
+        (0..producers).map(producer).collect()
     };
     Pipe::new(seen, producers, load)
 }
 
 /// `crossbeam-channel`: bounded, waiting threads sleep; it takes one event at a time.
 impl Publish for crossbeam_channel::Sender<Slot> {
-    fn publish(&mut self, entries: &'static [Entry<'static>], _: Mode) {
+    fn publish(&mut self, entries: &[Entry<'_>], _: Mode) {
         for entry in entries {
             self.send(Slot::of(entry)).expect("the consumer lives");
         }
@@ -146,7 +207,7 @@ struct Broadcast {
 }
 
 impl Publish for Broadcast {
-    fn publish(&mut self, entries: &'static [Entry<'static>], _: Mode) {
+    fn publish(&mut self, entries: &[Entry<'_>], _: Mode) {
         while self.sender.len() > self.room {
             std::thread::yield_now();
         }

@@ -24,7 +24,7 @@ pub(crate) enum Mode {
 /// A way into a queue, for one thread.
 pub(crate) trait Publish: Send {
     /// Hands all `entries` over, waiting for room where there is none.
-    fn publish(&mut self, entries: &'static [Entry<'static>], mode: Mode);
+    fn publish(&mut self, entries: &[Entry<'_>], mode: Mode);
 }
 
 /// What the consumer has read.
@@ -83,7 +83,7 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new(seen: Arc<Seen>, producers: Vec<Box<dyn Publish>>, load: Load) -> Self {
-        let fold = load.batch(0).iter().map(fold_entry).fold(0, u64::wrapping_add);
+        let fold = load.entries().iter().map(fold_entry).fold(0, u64::wrapping_add);
         Self { seen, producers, load, sent: 0, fold }
     }
 
@@ -96,8 +96,9 @@ impl Pipe {
         // be remembered, however unevenly they run.
         let part = load.batches() / count;
         let publish = |producer: &mut Box<dyn Publish>, index: usize| {
+            let mut refill = load.refill();
             for batch in from..from + each {
-                producer.publish(load.batch(index * part + batch % part), mode);
+                producer.publish(refill.batch(index * part + batch % part), mode);
             }
         };
         let begun = Instant::now();

@@ -57,14 +57,23 @@ fn cpu_ns() -> i64 {
 fn main() {
     let dir = std::env::temp_dir().join(format!("shimmer-ring-speed-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a directory");
-    for (name, storage) in [
-        ("memory", Storage::Memory),
-        ("journal", Storage::Journal { dir: dir.clone(), sync: SyncMode::Never, log_bytes: None }),
+    for (name, ids, storage) in [
+        ("no ids", 0, Storage::Memory),
+        ("memory", 262_144, Storage::Memory),
+        (
+            "journal",
+            262_144,
+            Storage::Journal { dir: dir.clone(), sync: SyncMode::Never, log_bytes: None },
+        ),
     ] {
-        let (ring, _) = Ring::open(&RingConfig::default(), &storage).expect("a ring");
+        if std::env::args().nth(1).is_some_and(|only| only != name) {
+            continue;
+        }
+        let config = RingConfig { dedup_window: ids, ..RingConfig::default() };
+        let (ring, _) = Ring::open(&config, &storage).expect("a ring");
         let mut from = 0;
         publish(&ring, 100, from, EVENTS / 2);
-        for batch in [1, 10, 100] {
+        for batch in [1, 10, 100, 1000] {
             from += EVENTS;
             println!("{name}: batch {batch}: {:.0} ns/event", publish(&ring, batch, from, EVENTS));
         }

@@ -13,6 +13,7 @@ mod combine;
 mod gate;
 mod hot;
 mod sync;
+mod text;
 mod wait;
 
 #[cfg(not(any(loom, shuttle)))]

@@ -232,40 +232,98 @@ pub(crate) struct Interner {
     hand: u64,
     /// No name dies before the oldest kept sequence passes this: found by a whole futile search.
     all_live_until: u64,
-    /// Last id per column, since neighbours mostly repeat.
-    memo: [u32; 4],
+    /// Names looked up lately, by a few bits of their signature.
+    memo: Box<[Memo; MEMOS]>,
+}
+
+/// How many looked-up names are kept: those of a busy minute, in a few pages.
+const MEMOS: usize = 256;
+
+/// A name looked up lately.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memo {
+    signature: Signature,
+    /// [`EMPTY`] for none.
+    id: u32,
+    slot: u32,
+}
+
+/// A name's length and its first and last eight bytes: all there is of a name of up to 16 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Signature {
+    first: u64,
+    last: u64,
+    len: u32,
+}
+
+impl Signature {
+    fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let len = bytes.len() as u32;
+        if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            return Self {
+                first: u64::from_le_bytes(*first),
+                last: u64::from_le_bytes(*last),
+                len,
+            };
+        }
+        let half = |chunk: &[u8; 4]| u64::from(u32::from_le_bytes(*chunk));
+        let (first, last) = match (bytes.first_chunk(), bytes.last_chunk(), bytes) {
+            (Some(first), Some(last), _) => (half(first), half(last)),
+            (_, _, [first, .., last]) => {
+                (u64::from(*first), u64::from(bytes[1]) << 8 | u64::from(*last))
+            }
+            (_, _, [one]) => (u64::from(*one), 0),
+            _ => (0, 0),
+        };
+        Self { first, last, len }
+    }
+
+    /// Whether names with this signature are equal.
+    fn is_whole(self) -> bool {
+        self.len <= 16
+    }
+
+    /// Names that somebody chose to meet here cost as much as unknown ones.
+    fn home(self) -> usize {
+        let mixed = (self.first ^ self.last.rotate_left(32)).wrapping_add(u64::from(self.len));
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % MEMOS
+    }
 }
 
 impl Interner {
     pub(crate) fn new(index: std::sync::Arc<NameIndex>) -> Self {
         let count = index.table.count as usize;
-        Self { index, last_used: vec![0; count].into(), hand: 1, all_live_until: 0, memo: [0; 4] }
+        let memo = Box::new([Memo::default(); MEMOS]);
+        Self { index, last_used: vec![0; count].into(), hand: 1, all_live_until: 0, memo }
     }
 
-    /// The id of `name` as used by event `seq` in `column`; `None` when every name is in use by an
-    /// event not older than `oldest`.
+    /// The id of `name` as used by event `seq`; `None` when every name is in use by an event not
+    /// older than `oldest`.
     ///
     /// The name has at most [`NAME_BYTES`] bytes.
-    pub(crate) fn intern(
-        &mut self,
-        column: usize,
-        name: &str,
-        seq: u64,
-        oldest: u64,
-    ) -> Option<u32> {
+    #[inline(always)]
+    pub(crate) fn intern(&mut self, name: &str, seq: u64, oldest: u64) -> Option<u32> {
         if name.is_empty() {
             return Some(EMPTY);
         }
-        let table = &self.index.table;
-        let memo = self.memo[column];
-        let memo_slot = u64::from(memo) % table.count;
-        if memo != EMPTY
-            && table.slot(memo_slot).id_len.load(Ordering::Relaxed) as u32 == memo
-            && table.bytes(memo_slot) == name.as_bytes()
+        let signature = Signature::of(name);
+        let memo = self.memo[signature.home()];
+        if memo.id != EMPTY
+            && memo.signature == signature
+            && (signature.is_whole()
+                || self.index.table.bytes(u64::from(memo.slot)) == name.as_bytes())
         {
-            self.last_used[memo_slot as usize] = seq;
-            return Some(memo);
+            self.last_used[memo.slot as usize] = seq;
+            return Some(memo.id);
         }
+        self.look_up(name, signature, seq, oldest)
+    }
+
+    /// As [`intern`](Self::intern), of a name that was not looked up lately.
+    #[inline(never)]
+    fn look_up(&mut self, name: &str, signature: Signature, seq: u64, oldest: u64) -> Option<u32> {
+        let table = &self.index.table;
         let hash = self.index.hash(name);
         let found = self.index.probe(hash, |slot| table.bytes(slot) == name.as_bytes());
         let slot = match found {
@@ -274,7 +332,7 @@ impl Interner {
         };
         self.last_used[slot as usize] = seq;
         let id = self.index.table.slot(slot).id_len.load(Ordering::Relaxed) as u32;
-        self.memo[column] = id;
+        self.memo[signature.home()] = Memo { signature, id, slot: slot as u32 };
         Some(id)
     }
 
@@ -287,6 +345,10 @@ impl Interner {
         if old != EMPTY {
             let old_name = std::str::from_utf8(table.bytes(slot)).unwrap_or_default();
             index.remove(index.hash(old_name), slot);
+            let memo = &mut self.memo[Signature::of(old_name).home()];
+            if u64::from(memo.slot) == slot {
+                *memo = Memo::default();
+            }
         }
         // Ids of a slot grow by the table's size, so that an id comes back only after all ids of
         // 32 bits have passed through its slot.

@@ -4,7 +4,7 @@
 //! readable before its producer is told.
 
 use crate::consumers::ConsumerId;
-use crate::dedup::{EventKey, SipKey, event_key};
+use crate::dedup::{EventKey, KeyHasher, SipKey};
 use crate::error::PublishError;
 use crate::layout::NAME_BYTES;
 use crate::role::Role;
@@ -78,7 +78,8 @@ pub struct Submission<'a> {
 #[derive(Clone, Debug)]
 pub struct Producer {
     role: Arc<Role>,
-    sip_key: SipKey,
+    /// What ids are hashed with; `None` when none is remembered.
+    sip_key: Option<SipKey>,
 }
 
 thread_local! {
@@ -87,7 +88,7 @@ thread_local! {
 }
 
 impl Producer {
-    pub(crate) fn new(role: Arc<Role>, sip_key: SipKey) -> Self {
+    pub(crate) fn new(role: Arc<Role>, sip_key: Option<SipKey>) -> Self {
         Self { role, sip_key }
     }
 
@@ -106,19 +107,27 @@ impl Producer {
     ) -> Result<(), PublishError> {
         outcomes.clear();
         outcomes.reserve(submission.entries.len());
-        if submission.entries.iter().any(|entry| !entry.fits_names()) {
-            return Err(PublishError::TooLarge);
-        }
         KEYS.with_borrow_mut(|keys| {
             keys.clear();
-            keys.extend(
-                submission
-                    .entries
-                    .iter()
-                    .map(|entry| event_key(self.sip_key, entry.origin, entry.source, entry.id)),
-            );
+            self.keys(submission.entries, keys)?;
             self.role.publish(submission, keys, outcomes)
         })
+    }
+
+    /// Appends the key of each entry, 0 where ids are not remembered.
+    fn keys(&self, entries: &[Entry<'_>], keys: &mut Vec<EventKey>) -> Result<(), PublishError> {
+        let mut hasher = self.sip_key.map(KeyHasher::new);
+        keys.reserve(entries.len());
+        for entry in entries {
+            if !entry.fits_names() {
+                return Err(PublishError::TooLarge);
+            }
+            let key = hasher
+                .as_mut()
+                .map_or(0, |hasher| hasher.key(entry.origin, entry.source, entry.id));
+            keys.push(key);
+        }
+        Ok(())
     }
 }
 

@@ -50,7 +50,8 @@ impl Opened {
         if log_bytes > 1 << 40 {
             return Err(OpenError::Config("log_bytes"));
         }
-        let layout = FileLayout { window: config.dedup_window, log_bytes };
+        // One place at least: the newest in it says which sequences were given out.
+        let layout = FileLayout { window: config.dedup_window.max(1), log_bytes };
         let mut aside = None;
         let old = match JournalFile::open(&path)? {
             Found::Journal(file) if file.layout == layout => {
@@ -275,13 +276,13 @@ impl Replay {
                 && !self.lost.iter().any(|lost| lost.contains(&seq))
         };
         let mut ids: Vec<(u64, u128)> = Ids::new(file).iter().chain(self.ids.drain(..)).collect();
-        ids.retain(|(seq, _)| kept(*seq));
+        // A key of 0 was written while no id was remembered.
+        ids.retain(|(seq, key)| *key != 0 && kept(*seq));
         ids.sort_unstable();
         ids.dedup_by_key(|(seq, _)| *seq);
         for (seq, key) in &ids {
-            if writer.dedup.find(*key).is_none() {
-                writer.dedup.insert(*key, *seq);
-            }
+            // Of two with one id the first is the one that was acknowledged.
+            let _ = writer.dedup.remember(*key, *seq);
         }
         self.ids = ids;
     }
@@ -308,10 +309,9 @@ impl Writer {
             return false;
         };
         let mut text = crate::room::TextPlan::at(self.text_end, arena);
-        let text_pos = text.place(u64::from(event.meta.text_len));
-        let text_offset = (text_pos % arena) as u32;
+        let (text_pos, text_offset) = text.place(u64::from(event.meta.text_len));
         let columns = self.segment.columns();
-        columns.write_text(text_offset, event.text);
+        columns.write_text(text_offset, &event.text);
         columns.store(&Meta { kind, subject, source, origin, text_pos, text_offset, ..event.meta });
         self.last = seq;
         self.settle(text.end);

@@ -47,7 +47,7 @@ pub struct Ring {
     segment: Arc<Segment>,
     names: Arc<NameIndex>,
     role: Arc<Role>,
-    sip_key: SipKey,
+    sip_key: Option<SipKey>,
     /// The journal's file, for syncing beside the writer.
     file: Option<File>,
 }
@@ -75,6 +75,7 @@ impl Ring {
         };
         let epoch = opened.as_ref().map_or(random[0] | 1, Opened::epoch);
         let sip_key = opened.as_ref().map_or((random[1], random[2]), Opened::sip_key);
+        let sip_key = (config.dedup_window > 0).then_some(sip_key);
         let log_bytes = opened.as_ref().map_or(u64::MAX, Opened::log_bytes);
         let segment = Arc::new(Segment::create(geometry, epoch)?);
         let names = Arc::new(NameIndex::new(segment.names().clone(), (random[3], random[1])));

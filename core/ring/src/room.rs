@@ -79,21 +79,28 @@ impl Room {
 pub(crate) struct TextPlan {
     /// End of the last text, as a position that only grows.
     pub(crate) end: u64,
+    /// The end's place in the arena, up to and including the arena's end.
+    offset: u64,
     arena: u64,
 }
 
 impl TextPlan {
     pub(crate) fn at(end: u64, arena: u64) -> Self {
-        Self { end, arena }
+        Self { end, offset: end % arena, arena }
     }
 
-    /// Where a text of `len` bytes goes. A larger text never ends earlier, and so a plan with upper
-    /// bounds bounds what is written.
-    pub(crate) fn place(&mut self, len: u64) -> u64 {
+    /// Where a text of `len` bytes goes: its position and its place in the arena. A larger text
+    /// never ends earlier, and so a plan with upper bounds bounds what is written.
+    pub(crate) fn place(&mut self, len: u64) -> (u64, u32) {
         let len = len.next_multiple_of(8);
-        let left = self.arena - self.end % self.arena;
-        let start = if len > left { self.end + left } else { self.end };
-        self.end = start + len;
-        start
+        let left = self.arena - self.offset;
+        if len > left {
+            self.end += left;
+            self.offset = 0;
+        }
+        let place = (self.end, self.offset as u32);
+        self.end += len;
+        self.offset += len;
+        place
     }
 }

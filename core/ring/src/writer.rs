@@ -16,6 +16,7 @@ use crate::names::{Interner, NameIndex};
 use crate::producer::{Entry, Outcome, Reserve, Submission};
 use crate::room::{Plan, Room, TextPlan};
 use crate::segment::Segment;
+use crate::text::{Decimal, Text};
 use std::io;
 use std::sync::Arc;
 
@@ -39,31 +40,6 @@ pub(crate) struct Writer {
     pub(crate) poisoned: bool,
     /// What is written and not published could not be written through to the disk.
     unsynced: bool,
-}
-
-/// A sequence in decimal, without allocating.
-pub(crate) struct Decimal {
-    digits: [u8; 20],
-    start: usize,
-}
-
-impl Decimal {
-    pub(crate) fn new(mut value: u64) -> Self {
-        let mut digits = [b'0'; 20];
-        let mut start = 20;
-        loop {
-            start -= 1;
-            digits[start] = b'0' + (value % 10) as u8;
-            value /= 10;
-            if value == 0 {
-                return Self { digits, start };
-            }
-        }
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.digits[self.start..]
-    }
 }
 
 impl Writer {
@@ -118,6 +94,7 @@ impl Writer {
         }
         let first = self.last + 1;
         let mut text = TextPlan::at(plan.text.start, self.arena());
+        let mut digits = Decimal::new(first);
         let mut stored = 0;
         for (i, ((entry, key), outcome)) in
             submission.entries.iter().zip(keys).zip(outcomes).enumerate()
@@ -126,8 +103,11 @@ impl Writer {
             if matches!(outcome, Outcome::Duplicate(_)) {
                 continue;
             }
-            *outcome = self.store(entry, *key, first + stored, &mut text);
-            stored += u64::from(matches!(outcome, Outcome::Stored(_)));
+            *outcome = self.store(entry, *key, (first + stored, &digits), &mut text);
+            if matches!(outcome, Outcome::Stored(_)) {
+                stored += 1;
+                digits.step();
+            }
         }
         if let Some(journal) = &mut self.journal {
             let durable = cursor
@@ -176,7 +156,7 @@ impl Writer {
         let mut events = 0u64;
         let mut text_bytes = 0u64;
         let mut record = self.journal.as_ref().map_or(0, |_| Journal::record_base());
-        let digits = Decimal::new(self.last + submission.entries.len() as u64).as_bytes().len();
+        let digits = Decimal::new(self.last + submission.entries.len() as u64).len();
         let mut text = TextPlan::at(self.text_end, self.arena());
         let mut start = None;
         for (i, (entry, key)) in submission.entries.iter().zip(keys).enumerate() {
@@ -190,7 +170,7 @@ impl Writer {
             if len as u64 > self.arena() || len > u32::MAX as usize - 8 {
                 return Err(PublishError::TooLarge);
             }
-            let at = text.place(len as u64);
+            let (at, _) = text.place(len as u64);
             start.get_or_insert(at);
             text_bytes += (len as u64).next_multiple_of(8);
             record += Journal::event_bytes(entry, len);
@@ -249,20 +229,18 @@ impl Writer {
         &mut self,
         entry: &Entry<'_>,
         key: EventKey,
-        seq: u64,
-        text: &mut TextPlan,
+        (seq, digits): (u64, &Decimal),
+        places: &mut TextPlan,
     ) -> Outcome {
-        // Only an event of the same submission can have come between.
-        if let Some(first) = self.dedup.find(key) {
-            return Outcome::Duplicate(first);
-        }
         let Some([kind, subject, source, origin]) = self.intern(entry, seq) else {
             return Outcome::NamesFull;
         };
-        let decimal = Decimal::new(seq);
-        let parts = [entry.head, decimal.as_bytes(), entry.tail];
-        let len: usize = parts.iter().map(|part| part.len()).sum();
-        let text_pos = text.place(len as u64);
+        // The plan has looked for the key; only one of the same submission can have come between.
+        if let Err(first) = self.dedup.remember(key, seq) {
+            return Outcome::Duplicate(first);
+        }
+        let text = Text { head: entry.head, digits, tail: entry.tail };
+        let (text_pos, text_offset) = places.place(text.len() as u64);
         let meta = Meta {
             seq,
             time_ns: entry.time_ns,
@@ -273,22 +251,21 @@ impl Writer {
             source,
             origin,
             flags: entry.flags & !FLAG_LOST,
-            text_len: len as u32,
+            text_len: text.len() as u32,
             data_start: entry.data.start,
             data_len: entry.data.end.saturating_sub(entry.data.start),
             id_start: entry.id_span.start,
             id_len: entry.id_span.end.saturating_sub(entry.id_span.start),
             text_pos,
-            text_offset: (text_pos % self.arena()) as u32,
+            text_offset,
         };
         let columns = self.segment.columns();
-        columns.write_text(meta.text_offset, parts);
+        columns.write_text(text_offset, &text);
         columns.store(&meta);
         if let Some(journal) = &mut self.journal {
             let names = [entry.kind, entry.subject, entry.source, entry.origin];
-            journal.event(&RecordEvent { meta, key, names, text: parts });
+            journal.event(&RecordEvent { meta, key, names, text });
         }
-        self.dedup.insert(key, seq);
         Outcome::Stored(seq)
     }
 
@@ -300,8 +277,8 @@ impl Writer {
     /// The ids of the four names; `None` when one is new and all names are in use.
     pub(crate) fn intern_all(&mut self, names: [&str; 4], seq: u64) -> Option<[u32; 4]> {
         let mut ids = [0; 4];
-        for (column, name) in names.into_iter().enumerate() {
-            ids[column] = self.names.intern(column, name, seq, self.oldest)?;
+        for (id, name) in ids.iter_mut().zip(names) {
+            *id = self.names.intern(name, seq, self.oldest)?;
         }
         Some(ids)
     }

@@ -144,8 +144,11 @@ fn foreign_and_truncated_files_are_set_aside() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).expect("the journal");
     file.write_all_at(&[9], 8).expect("written");
     check("version 9");
-    let file = std::fs::OpenOptions::new().write(true).open(&path).expect("the journal");
-    file.write_all_at(&[9], 40).expect("written");
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("the journal");
+    // A byte of the random key: whatever it is, it changes.
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 40).expect("read");
+    file.write_all_at(&[!byte[0]], 40).expect("written");
     check("damaged");
 }
 
@@ -218,4 +221,26 @@ fn a_full_disk_is_said_at_the_start() {
     let error = Ring::open(&config, &too_large).expect_err("a tebibyte");
     assert!(matches!(error, OpenError::NoSpace { .. }), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0, "nothing is left over");
+}
+
+#[test]
+fn ids_can_be_remembered_or_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let without = RingConfig { dedup_window: 0, ..small(64) };
+    let (ring, _) = open(dir.path(), &without);
+    for _ in 0..2 {
+        let outcomes = publish(&ring.producer(), &[1, 2], Reserve::Ingest).expect("room");
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Stored(_))));
+    }
+    drop(ring);
+    let (ring, recovery) = open(dir.path(), &without);
+    assert_eq!((recovery.last, recovery.ids, recovery.rebuilt), (4, 0, false));
+    drop(ring);
+    // From now on they are; those of before were never known.
+    let (ring, recovery) = open(dir.path(), &small(64));
+    assert_eq!((recovery.last, recovery.ids, recovery.rebuilt), (4, 0, true));
+    for expected in [Outcome::Stored(5), Outcome::Duplicate(5)] {
+        let outcomes = publish(&ring.producer(), &[1], Reserve::Ingest).expect("room");
+        assert_eq!(outcomes, [expected]);
+    }
 }

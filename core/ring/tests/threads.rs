@@ -11,8 +11,8 @@
 mod support;
 
 use shimmer_ring::{
-    ConsumerSpec, ControlPage, CopyBuf, Gate, PublishError, ReadMapping, Reserve, Ring, RingConfig,
-    Run, Start, Storage, SyncMode, WakeTarget,
+    ConsumerHandle, ConsumerSpec, ControlPage, CopyBuf, Gate, PublishError, ReadMapping, Reserve,
+    Ring, RingConfig, Run, Start, Storage, SyncMode, WakeTarget,
 };
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd};
@@ -158,8 +158,7 @@ fn borrow_all(mapping: &ReadMapping, page: &ControlPage) {
     }
 }
 
-fn copy_gated(ring: &Ring) {
-    let handle = ring.register(&spec("copier", Gate::Host, Start::Newest)).expect("registered");
+fn copy_gated(ring: &Ring, handle: &ConsumerHandle) {
     let (mut buf, mut seen) = (CopyBuf::default(), Seen::new(false));
     let end = Instant::now() + PATIENCE;
     while !seen.is_complete() {
@@ -232,17 +231,12 @@ fn nothing_is_lost_doubled_or_torn() {
     let mapping =
         ReadMapping::from_fd(ring.segment_fd().as_fd().try_clone_to_owned().expect("a copy"))
             .expect("the ring");
+    // Before the first event, since it starts at the newest.
+    let host = ring.register(&spec("copier", Gate::Host, Start::Newest)).expect("registered");
     std::thread::scope(|scope| {
-        let copier = scope.spawn(|| copy_gated(&ring));
+        let copier = scope.spawn(|| copy_gated(&ring, &host));
         let borrower = scope.spawn(|| borrow_all(&mapping, &near));
         let lossy = scope.spawn(|| copy_lossy(&ring));
-        // The copier starts at the newest event: it must be there before the first.
-        while ring.reader().published() == 0 && !copier.is_finished() {
-            if ring.register(&spec("copier", Gate::None, Start::Newest)).is_err() {
-                break;
-            }
-            std::thread::yield_now();
-        }
         for producer in 0..PRODUCERS {
             let ring = &ring;
             scope.spawn(move || produce(ring, producer));

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"SHMRJRNL";
 /// Raised with every change of the file's layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of the superblock that its check covers.
 const SUPER_BYTES: usize = 72;
 const HINTS_AT: u64 = 4096;

@@ -4,7 +4,8 @@
 //! header   len u32, crc u32, position u64, first sequence u64, events u32, cursors u32, kind u32,
 //!          place of the first text in the arena u32
 //! event    time, received, value (64 bit each), id key (128 bit), flags, text length, data start,
-//!          data length, id start, id length (32 bit), 4 name lengths (16 bit); names; text; padding
+//!          data length, id start, id length (32 bit), 4 name lengths (16 bit); text; padding; names;
+//!          padding
 //! cursor   value u64, key length u32, 0, key, padding
 //! ```
 //! All numbers are little-endian, all parts multiples of 8 bytes.
@@ -15,6 +16,7 @@
 use super::file::{put_u32, put_u64, u32_at, u64_at};
 use crate::columns::Meta;
 use crate::dedup::EventKey;
+use crate::text::Text;
 
 pub(crate) const HEADER: usize = 40;
 pub(crate) const EVENT: usize = 72;
@@ -29,7 +31,7 @@ pub(crate) struct RecordEvent<'a> {
     pub(crate) meta: Meta,
     pub(crate) key: EventKey,
     pub(crate) names: [&'a str; 4],
-    pub(crate) text: [&'a [u8]; 3],
+    pub(crate) text: Text<'a>,
 }
 
 /// A cursor as it stands in a record.
@@ -38,7 +40,7 @@ pub(crate) type RecordCursor<'a> = (&'a str, u64);
 /// Bytes of an event in a record.
 pub(crate) fn event_len(names: [&str; 4], text: usize) -> usize {
     let names: usize = names.iter().map(|name| name.len()).sum();
-    (EVENT + names + text).next_multiple_of(8)
+    EVENT + text.next_multiple_of(8) + names.next_multiple_of(8)
 }
 
 /// Writes an event at the start of `to`; gives its length.
@@ -58,15 +60,22 @@ pub(crate) fn put_event(to: &mut [u8], event: &RecordEvent<'_>) -> usize {
     for (i, name) in event.names.iter().enumerate() {
         fixed[64 + 2 * i..66 + 2 * i].copy_from_slice(&(name.len() as u16).to_le_bytes());
     }
-    let mut len = EVENT;
-    for part in event.names.iter().map(|name| name.as_bytes()).chain(event.text) {
-        let (here, behind) = rest.split_at_mut(part.len());
-        here.copy_from_slice(part);
-        rest = behind;
-        len += part.len();
+    let start = event.text.start().as_flattened();
+    let (here, behind) = rest.split_at_mut(start.len());
+    here.copy_from_slice(start);
+    rest = behind;
+    let mut len = EVENT + start.len();
+    event.text.end(|word| {
+        put_u64(rest, len - EVENT - start.len(), word);
+        len += 8;
+    });
+    let mut names = len;
+    for name in event.names {
+        to[names..names + name.len()].copy_from_slice(name.as_bytes());
+        names += name.len();
     }
-    let padded = len.next_multiple_of(8);
-    rest[..padded - len].fill(0);
+    let padded = names.next_multiple_of(8);
+    to[names..padded].fill(0);
     padded
 }
 
@@ -204,6 +213,8 @@ fn read_event(bytes: &[u8], seq: u64) -> Option<(RecordEvent<'_>, usize)> {
         id_len: u32_at(fixed, 60),
         ..Meta::default()
     };
+    let text = rest.get(..meta.text_len as usize)?;
+    rest = rest.get(text.len().next_multiple_of(8)..)?;
     let mut names = [""; 4];
     for (i, name) in names.iter_mut().enumerate() {
         let len = u16::from_le_bytes([fixed[64 + 2 * i], fixed[65 + 2 * i]]);
@@ -211,9 +222,9 @@ fn read_event(bytes: &[u8], seq: u64) -> Option<(RecordEvent<'_>, usize)> {
         *name = std::str::from_utf8(here).ok()?;
         rest = behind;
     }
-    let text = rest.get(..meta.text_len as usize)?;
     let len = event_len(names, text.len());
-    (len <= bytes.len()).then_some((RecordEvent { meta, key, names, text: [text, &[], &[]] }, len))
+    let event = RecordEvent { meta, key, names, text: Text::whole(text) };
+    (len <= bytes.len()).then_some((event, len))
 }
 
 fn read_cursor(bytes: &[u8]) -> Option<(RecordCursor<'_>, usize)> {
@@ -231,7 +242,7 @@ mod tests {
         let text = b"{\"seq\":7}";
         let meta = Meta { seq: 7, value: 1.5, text_len: 9, ..Meta::default() };
         let names = ["kind", "", "source", "origin"];
-        let event = RecordEvent { meta, key: 99, names, text: [text, b"", b""] };
+        let event = RecordEvent { meta, key: 99, names, text: Text::whole(text) };
         let mut bytes = vec![0; 400];
         let mut len = HEADER;
         len += put_event(&mut bytes[len..], &event);
@@ -250,7 +261,7 @@ mod tests {
         let sane = record.each(
             |event| {
                 assert_eq!(event.names, ["kind", "", "source", "origin"]);
-                assert_eq!((event.meta.seq, event.key, event.text[0].len()), (7, 99, 9));
+                assert_eq!((event.meta.seq, event.key, event.text.len()), (7, 99, 9));
                 events += 1;
             },
             |cursor| {

@@ -222,8 +222,9 @@ pub static SETTINGS: &[Setting] = &[
     ),
     restart(
         "dedup.window_events",
-        int(1, 1 << 24),
-        "Newest events whose ids are remembered, so that a repeated one is not stored twice.",
+        int(0, 1 << 24),
+        "Newest events whose ids are remembered, so that a repeated one is not stored twice. 0: \
+         none.",
     ),
     live("limits.event_body_bytes", int(1024, 64 << 20), "Longest body of POST /event in bytes."),
     live("limits.batch_bytes", int(1024, 1 << 30), "Longest body of POST /events in bytes."),

@@ -18,8 +18,11 @@ pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().map_or_else(|| here.to_path_buf(), Path::to_path_buf)
+    // As `cargo run` says, not as the compiler was told: clones that share a target directory share
+    // this program too.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map_or_else(|| here.clone(), Path::to_path_buf)
 }
 
 /// Cargo's target directory: the place that this very program was built into.

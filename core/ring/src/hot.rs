@@ -110,7 +110,6 @@ impl Hot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     seq: u64,
-    #[cfg_attr(any(loom, shuttle), expect(dead_code, reason = "the models have no text"))]
     text: u64,
 }
 

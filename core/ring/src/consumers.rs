@@ -12,7 +12,7 @@ use crate::segment::Segment;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, Scope};
 use crate::wait::{Wait, WaitCell};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most consumers that can be registered at a time.
@@ -208,6 +208,31 @@ impl Consumer {
 
     pub(crate) fn add_missed(&self, events: u64) {
         self.missed.fetch_add(events, Ordering::Relaxed);
+    }
+}
+
+/// The consumers, for those who look at gates without the writer role. Changed only inside it.
+#[derive(Debug, Default)]
+pub(crate) struct Roster(Mutex<Vec<Arc<Consumer>>>);
+
+impl Roster {
+    pub(crate) fn add(&self, consumer: &Arc<Consumer>) {
+        self.lock().push(Arc::clone(consumer));
+    }
+
+    pub(crate) fn remove(&self, id: ConsumerId) {
+        self.lock().retain(|consumer| consumer.id != id);
+    }
+
+    /// The lowest gate, if anyone has one.
+    pub(crate) fn gate(&self, hot: &Hot) -> Option<u64> {
+        let consumers = self.lock();
+        let gating = consumers.iter().filter(|consumer| consumer.is_gating());
+        gating.map(|consumer| consumer.gate(&consumer.target(), hot)).min()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Consumer>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

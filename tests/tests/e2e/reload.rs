@@ -90,6 +90,27 @@ fn a_good_file_restarts_only_the_plugin_that_it_touches() {
 }
 
 #[test]
+fn the_level_of_the_log_follows_a_reload_however_it_is_asked_for() {
+    let home = Home::new("[log]\nlevel = 'error'\n");
+    let server = home.start();
+    let logged = |id: &str| {
+        server.general(id, "k", 1.0);
+        home.log().contains(&format!("event_id=\"{id}\""))
+    };
+    assert!(!logged("quiet"));
+    home.configure("[log]\nlevel = 'info'\n");
+    assert_eq!(server.operate("/api/reload").json()["applied"], json!(["log.level"]));
+    assert!(logged("asked"), "{}", home.log());
+    home.configure("[log]\nlevel = 'error'\n");
+    assert_eq!(server.operate("/api/reload").status, 200);
+    assert!(!logged("quiet-again"));
+    home.configure("[log]\nlevel = 'info'\n");
+    server.signal(Signal::HUP);
+    let mut tries = 0..;
+    wait("the signal's effect", || logged(&format!("signal-{}", tries.next().unwrap())));
+}
+
+#[test]
 fn a_rotated_token_stays_valid_for_its_grace() {
     let home = Home::without_token("[auth]\ntoken_file = 'secret'\nrotation_grace = 3600\n");
     let file = home.path().join("secret");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use shimmer_server::config::{Config, Secret, Sources};
-use shimmer_server::{Running, Server, ServerError};
+use shimmer_server::{Reloads, Running, Server, ServerError};
 use tempfile::TempDir;
 
 use crate::client::Request;
@@ -67,7 +67,7 @@ fn a_reload_takes_what_can_change_and_a_bad_file_changes_nothing() {
     write("[auth]\ntoken = \"old-token\"\nrotation_grace = 0\n");
     let sources = Sources { file: Some(file.clone()), ..Sources::nowhere() };
     let loaded = sources.load().unwrap();
-    let node = Server::start(loaded.config, Some(sources)).unwrap();
+    let node = Server::start(loaded.config, Some(Reloads::new(sources, |_| {}))).unwrap();
     assert_eq!(post(&node, "old-token").status, 200);
 
     write("[auth]\ntoken = \"new-token\"\nrotation_grace = 0\n[ring]\ncapacity = 131072\n");

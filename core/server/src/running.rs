@@ -236,7 +236,11 @@ pub(crate) fn reload(app: &App) -> Result<ReloadReport, ServerError> {
             "configuration reloaded"
         ),
         Err(error) => {
-            tracing::error!(%error, "configuration not reloaded, the old one stays in force");
+            let error = match error {
+                ServerError::Configuration(problems) => problems.line(),
+                other => other.to_string(),
+            };
+            tracing::error!(error, "configuration not reloaded, the old one stays in force");
         }
     }
     report

@@ -39,6 +39,7 @@ fn a_bad_file_changes_nothing_and_says_where() {
         let last = log.rfind("not reloaded").unwrap();
         let line = &log[log[..last].rfind('\n').unwrap_or(0)..];
         assert!(line.contains(place), "{place}: {line}");
+        assert!(!line.contains("error: "), "the log says once that it is an error: {line}");
     }
     server.ndjson((0..30).map(|i| general(&format!("e{i}"), "k", 1.0)));
     assert_eq!(server.json("/snapshot?limit=100")["count"], 10, "the old window holds");

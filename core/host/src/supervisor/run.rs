@@ -243,7 +243,7 @@ impl Supervisor {
         if !self.config.enabled.0 {
             return done(Err(ControlError::Disabled));
         }
-        if self.reload.is_some() {
+        if self.reload.as_ref().is_some_and(|reload| reload.until.is_none()) {
             return done(Err(ControlError::Busy));
         }
         let copied = self.store.copy_library(&self.context.config.library(&self.config));
@@ -253,7 +253,17 @@ impl Supervisor {
                 return done(Err(ControlError::Failed(format!("cannot copy the library: {why}"))));
             }
         };
-        let previous = self.library.replace(copy);
+        let current = self.library.replace(copy);
+        // What runs may be on probation itself: then the one before it is the one to go back to.
+        let previous = match self.reload.take().and_then(|reload| reload.previous) {
+            Some(proven) => {
+                if let Some(current) = current {
+                    self.store.drop_copy(&current);
+                }
+                Some(proven)
+            }
+            None => current,
+        };
         self.reload =
             Some(Reload { launch: self.launches + 1, previous, until: None, done: Some(done) });
         self.policy.reset();

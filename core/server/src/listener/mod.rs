@@ -3,6 +3,7 @@
 mod conn;
 mod front;
 mod guard;
+mod refusal;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
@@ -142,12 +143,12 @@ fn turn_away(stream: TcpStream, porch: &Arc<Semaphore>) {
 fn builder(header_timeout: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .pipeline_flush(true)
         .keep_alive(true)
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(BUFFER_BYTES);
+        .max_buf_size(BUFFER_BYTES)
+        .max_header_size(BUFFER_BYTES);
     builder
 }
 
@@ -163,7 +164,7 @@ async fn connection(
         return;
     }
     let open = app.metrics.http.connection_opened();
-    let (io, takeover) = Conn::new(stream);
+    let (io, takeover) = Conn::new(stream, app.clone());
     let salvo = service.hyper_handler(
         local.into(),
         remote.into(),

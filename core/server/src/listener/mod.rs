@@ -1,6 +1,7 @@
 //! The socket side of HTTP: accepts, bounds and ends connections; what is asked is not its business.
 
 mod conn;
+mod cors;
 mod front;
 mod guard;
 mod refusal;

@@ -21,7 +21,7 @@ use crate::listener::{Listener, stopped};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::routes;
-use crate::stream::{StreamConfig, StreamHub};
+use crate::stream::StreamHub;
 
 /// Everything has ended by then, whoever still holds a connection.
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
@@ -102,7 +102,7 @@ impl Server {
         raise_descriptor_limit();
         let ring = Arc::new(open_ring(&config, &data_dir)?);
         let fold = Fold::start(&ring, config.stats.rolling_window)?;
-        let streams = StreamHub::start(&ring, &stream_config(&config)).map_err(|error| {
+        let streams = StreamHub::start(&ring, &config.stream).map_err(|error| {
             ServerError::System { what: "the streams", source: std::io::Error::other(error) }
         })?;
         let streams = Arc::new(streams);
@@ -303,15 +303,6 @@ fn open_ring(config: &Config, data_dir: &DataDir) -> Result<Ring, ServerError> {
         );
     }
     Ok(ring)
-}
-
-fn stream_config(config: &Config) -> StreamConfig {
-    StreamConfig {
-        shards: config.stream.shards,
-        flush_ms: config.stream.flush_ms,
-        max_clients: config.stream.max_clients,
-        ..StreamConfig::default()
-    }
 }
 
 /// What is done once a second: the summary of ingest, and the journal's way to the disk.

@@ -251,3 +251,22 @@ impl AsyncWrite for Conn {
         self.poll_discard(cx).map(Ok)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn the_socket_is_given_away_only_after_the_head_and_only_once() {
+        let takeover = Arc::new(Takeover::default());
+        assert!(takeover.receiver().is_none(), "nobody asked");
+        let mut body = takeover.body(Box::new(|_| {}));
+        // A flush now would be that of an answer before this one.
+        assert!(takeover.receiver().is_none(), "the head may still be unwritten");
+        let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "hyper must not end the body");
+        assert!(takeover.receiver().is_some(), "the head is in the buffer");
+        assert!(takeover.receiver().is_none());
+    }
+}

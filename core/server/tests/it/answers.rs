@@ -1,10 +1,10 @@
 //! What holds for every route: problems, methods, HEAD, names, origins, compression, metrics.
 
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::client::{Answer, Request, connect, read_head};
+use crate::http::{Request, Wire};
 use crate::node::{Node, TOKEN};
 
 #[test]
@@ -159,14 +159,14 @@ fn the_documentation_is_served_without_a_network() {
 #[test]
 fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     let mut node = Node::start();
-    let mut socket = connect(node.address);
+    let mut wire = Wire::open(node.address);
     let request = Request::new("POST", "/event")
         .token(TOKEN)
         .header("content-type", "application/json")
         .body(r#"{"event_id":"e","timestamp":"2025-10-21T04:30:00Z","beauty_score":1}"#)
         .bytes();
     let (first, rest) = request.split_at(request.len() - 10);
-    socket.write_all(first).unwrap();
+    wire.write(first);
     // Another request on its own connection shows that the server has begun to serve.
     assert_eq!(node.get("/health").status, 200);
     let begun = Instant::now();
@@ -176,8 +176,8 @@ fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     while node.get("/health").status != 503 {
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
-    socket.write_all(rest).unwrap();
-    let answer = Answer::read(&mut BufReader::new(&socket), false);
+    wire.write(rest);
+    let answer = wire.answer();
     assert_eq!(answer.status, 200, "{}", answer.text());
     stopping.join().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
@@ -236,12 +236,11 @@ fn pages_of_listed_origins_may_read_and_no_others() {
 #[test]
 fn a_stream_says_that_a_listed_page_may_read_it() {
     let node = Node::with(|config| config.server.origins = vec!["https://ui.example".to_owned()]);
-    let mut socket = connect(node.address);
-    let request = Request::new("GET", "/stream/sse").header("origin", "https://ui.example");
-    socket.write_all(&request.bytes()).unwrap();
-    let (status, headers) = read_head(&mut BufReader::new(&socket));
-    let allowed = ("access-control-allow-origin".to_owned(), "https://ui.example".to_owned());
-    assert!(status == 200 && headers.contains(&allowed), "{status} {headers:?}");
+    let mut wire = Wire::open(node.address);
+    wire.write(&Request::new("GET", "/stream/sse").header("origin", "https://ui.example").bytes());
+    let head = wire.head_answer();
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("access-control-allow-origin"), Some("https://ui.example"));
 }
 
 #[test]

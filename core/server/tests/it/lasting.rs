@@ -6,7 +6,7 @@ use shimmer_server::config::{Config, Secret, Sources};
 use shimmer_server::{Reloads, Running, Server, ServerError};
 use tempfile::TempDir;
 
-use crate::client::Request;
+use crate::http::Request;
 
 const EVENT: &str = r#"{"event_id":"e","timestamp":"2025-10-21T04:30:00Z","beauty_score":0.5}"#;
 
@@ -17,7 +17,7 @@ fn config(dir: &TempDir) -> Config {
     config
 }
 
-fn post(node: &Running, token: &str) -> crate::client::Answer {
+fn post(node: &Running, token: &str) -> crate::http::Answer {
     Request::new("POST", "/event").token(token).body(EVENT).send(node.address())
 }
 

@@ -87,7 +87,8 @@ impl Bench {
         let mut config = HostConfig::new(dir.to_owned(), "node".into());
         config.executable = shimmer();
         config.call_deadline = Duration::from_millis(1_500);
-        config.probation = Duration::from_millis(500);
+        // No test waits for its end.
+        config.probation = PATIENCE;
         let topics = Arc::new(Topics::default());
         let host = PluginHost::start(Arc::clone(&ring), config, plugins, Arc::clone(&topics) as _)
             .unwrap();

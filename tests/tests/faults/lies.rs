@@ -14,6 +14,8 @@ fn lies(lie: &str) {
         card.crash_count > 0 && card.lag_events == 0 && card.state == State::Running
     });
     assert!(card.last_error.unwrap().contains("nonsense"), "{lie}");
+    let published = bench.ring.published();
+    assert!(card.quarantined.iter().all(|seq| *seq <= published), "{lie}: {:?}", card.quarantined);
     let counter = bench.caught_up("counter");
     assert_eq!((counter.crash_count, counter.event_count), (0, 201), "{lie}: nobody else notices");
 }

@@ -431,8 +431,9 @@ impl Supervisor {
         let processing = up.control.processing();
         let cursor = self.consumer.as_ref().map_or(0, |consumer| consumer.cursor());
         let in_process = processing != 0 && !from_outside;
-        let crash =
-            Crash { cursor: if processing == 0 { cursor } else { processing - 1 }, in_process };
+        // The child wrote it: what was never published is nothing to blame.
+        let is_event = (1..=self.context.ring.published()).contains(&processing);
+        let crash = Crash { cursor: if is_event { processing - 1 } else { cursor }, in_process };
         {
             let mut facts = self.shared.facts();
             facts.crashes += 1;

@@ -283,7 +283,8 @@ impl Member {
     }
 
     /// Bounds the wake-ups that a child can make the host pay for. What is over the bound stays
-    /// asked for: a later publication answers it, or the child's own time-out does.
+    /// asked for: a later publication answers it, or the child's own time-out does. It is no
+    /// violation: an honest child that is quick asks as often as events come one by one.
     fn may_wake(&mut self) -> bool {
         let now = Instant::now();
         if self.window_start.is_none_or(|start| now.saturating_duration_since(start) >= WAKE_WINDOW)
@@ -292,11 +293,7 @@ impl Member {
             self.wakes = 0;
         }
         self.wakes += 1;
-        if self.wakes > WAKES_PER_WINDOW {
-            self.consumer.violations.fetch_add(1, Ordering::Relaxed);
-            return false;
-        }
-        true
+        self.wakes <= WAKES_PER_WINDOW
     }
 }
 
@@ -345,7 +342,7 @@ impl ConsumerHandle {
         self.consumer.add_missed(events);
     }
 
-    /// How often the control page held nonsense or asked for too many wake-ups.
+    /// How often the control page held nonsense.
     #[must_use]
     pub fn violations(&self) -> u64 {
         self.consumer.violations.load(Ordering::Relaxed)
@@ -485,7 +482,7 @@ mod tests {
             woken += u32::from(!page.wait_cell().is_due(1));
         }
         assert_eq!(woken, WAKES_PER_WINDOW);
-        assert_eq!(consumer.violations.load(Ordering::Relaxed), 500);
+        assert_eq!(consumer.violations.load(Ordering::Relaxed), 0);
         // What was over the bound stays asked for, and is answered in the next window.
         member.window_start = None;
         member.notify(1);

@@ -44,3 +44,13 @@ fn the_page_cannot_be_cut_from_under_the_host() {
     let logs = bench.host.logs("lie", 10).unwrap();
     assert!(logs.iter().any(|line| line.message == "truncation refused"), "{logs:?}");
 }
+
+#[test]
+fn a_plugin_that_is_woken_often_is_no_liar() {
+    let mut table = plugin("threads");
+    table.config.insert("each".into(), 50_000.into());
+    let bench = Bench::new(vec![table]);
+    crate::bench::wait("all events", || bench.ring.published() >= 200_000);
+    let card = bench.caught_up("threads");
+    assert_eq!((card.crash_count, card.last_error), (0, None));
+}

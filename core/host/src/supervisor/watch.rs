@@ -94,7 +94,7 @@ impl Supervisor {
         let fresh = violations > up.violations;
         up.violations = violations;
         fresh.then(|| {
-            "its control page holds nonsense: a cursor that goes backwards or beyond the stream, or a storm of wake-ups"
+            "its control page holds nonsense: a cursor that goes backwards or beyond the stream"
                 .to_owned()
         })
     }

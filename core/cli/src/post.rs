@@ -58,7 +58,7 @@ pub(crate) fn post(args: &PostArgs) -> Outcome {
     let sent = forward(&receiver, &mut sender, &name, usize::from(args.send.batch), &stop, &bar);
     drop(receiver);
     bar.finish_and_clear();
-    report(&sender.tally, args.send.json)?;
+    report(&sender.tally, &sent, args.send.json)?;
     sent?;
     if stop.is_set() {
         return Err(anyhow!("stopped before the end of {name}").into());

@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use anyhow::{Context, anyhow};
-use shimmer_server::config::{Config, Loaded, Place, Problem, Sources};
-use shimmer_server::{Running, Server, ServerError};
+use shimmer_server::config::{Config, Loaded, Place, Problem};
+use shimmer_server::{Reloads, Running, Server, ServerError};
 
 use crate::args::{RunArgs, When};
 use crate::failure::{Failure, Outcome};
-use crate::log::{self, Level};
+use crate::log;
 use crate::signals::{self, Wish};
 use crate::terminal::Paint;
 
@@ -33,36 +33,28 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
     loaded.config.auth.read_tokens()?;
     let level = log::begin(&loaded.config.log)?;
     let wishes = signals::wishes()?;
-    let running = Server::start(loaded.config.clone(), Some(sources.clone())).map_err(failed)?;
+    let reloads = Reloads::new(sources, move |config| {
+        if let Err(error) = level.set(&config.log) {
+            tracing::error!("the log keeps its level: {error:#}");
+        }
+    });
+    let running = Server::start(loaded.config.clone(), Some(reloads)).map_err(failed)?;
     greet(&running, &loaded.config, args.demo);
-    serve(running, &sources, &level, &wishes)
+    serve(running, &wishes)
 }
 
 /// Waits for signals until one asks to end.
-fn serve(running: Running, sources: &Sources, level: &Level, wishes: &Receiver<Wish>) -> Outcome {
+fn serve(running: Running, wishes: &Receiver<Wish>) -> Outcome {
     loop {
         match wishes.recv() {
-            Ok(Wish::Reload) => reload(&running, sources, level),
+            // The node itself logs what came of it.
+            Ok(Wish::Reload) => drop(running.reload()),
             Ok(Wish::Stop) => {
                 running.shutdown();
                 return Ok(());
             }
             Err(_) => return Err(anyhow!("signals are no longer received").into()),
         }
-    }
-}
-
-/// Has the node read its configuration again; the node itself logs what came of it.
-fn reload(running: &Running, sources: &Sources, level: &Level) {
-    if running.reload().is_err() {
-        return;
-    }
-    let changed = match sources.load() {
-        Ok(loaded) => level.set(&loaded.config.log),
-        Err(problems) => Err(anyhow!(problems)),
-    };
-    if let Err(error) = changed {
-        tracing::error!("the log keeps its level: {error:#}");
     }
 }
 

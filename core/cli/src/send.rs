@@ -174,9 +174,14 @@ fn pause(attempt: u32, asked: Option<Duration>) -> Duration {
     asked.unwrap_or(growing).min(LONGEST_WAIT)
 }
 
-/// Says what became of the events: JSON on stdout, or a line on stderr.
-pub(crate) fn report(tally: &Tally, json: bool) -> std::io::Result<()> {
+/// Says what became of the events: JSON on stdout, or a line on stderr. Of a failure before the first event there is
+/// nothing to say but the failure itself.
+pub(crate) fn report(tally: &Tally, sent: &anyhow::Result<()>, json: bool) -> std::io::Result<()> {
     use std::io::Write;
+    let nothing = Tally { retries: tally.retries, ..Tally::default() };
+    if sent.is_err() && *tally == nothing {
+        return Ok(());
+    }
     if json {
         let text = serde_json::to_string(tally)?;
         return writeln!(std::io::stdout(), "{text}");

@@ -155,6 +155,8 @@ pub struct HostConfig {
     pub call_deadline: Duration,
     /// Time between two saves of a plugin's state.
     pub state_interval: Duration,
+    /// How long a plugin may be over its share of the processor.
+    pub cpu_patience: Duration,
     /// How long a reloaded plugin is on probation: a failure within rolls it back.
     pub probation: Duration,
 }
@@ -171,6 +173,7 @@ impl HostConfig {
             limits: shimmer_event::Limits::default(),
             call_deadline: Duration::from_secs(10),
             state_interval: Duration::from_secs(5),
+            cpu_patience: Duration::from_secs(10),
             probation: Duration::from_secs(5),
         }
     }

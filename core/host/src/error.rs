@@ -32,8 +32,8 @@ pub enum ControlError {
     /// It is disabled: enable it first.
     #[error("the plugin is disabled: enable it first")]
     Disabled,
-    /// Another reload is under way.
-    #[error("a reload is under way")]
+    /// Another reload is under way: ask again in a moment.
+    #[error("a reload is under way; ask again when the new library runs")]
     Busy,
     /// It was tried and did not work; what ran before runs again where that was possible.
     #[error("{0}")]

@@ -56,6 +56,7 @@ impl Writer {
         }
         let consumer = Arc::new(Consumer::new(id, spec, cursor, hold));
         consumer.add_missed(missed);
+        self.roster.add(&consumer);
         self.members.push(Member::new(Arc::clone(&consumer)));
         self.save_cursor(self.members.len() - 1);
         self.refresh_room();
@@ -76,6 +77,7 @@ impl Writer {
         if let Some(at) = self.member(id) {
             self.save_cursor(at);
             self.members.swap_remove(at);
+            self.roster.remove(id);
             self.refresh_room();
         }
     }

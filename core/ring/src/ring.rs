@@ -3,12 +3,12 @@
 //! Rule: one `Ring` a data directory; whoever opens it holds that directory's lock.
 
 use crate::config::{RingConfig, Storage};
-use crate::consumers::{ConsumerHandle, ConsumerSpec};
+use crate::consumers::{ConsumerHandle, ConsumerSpec, Roster};
 use crate::dedup::SipKey;
 use crate::error::{ConsumerError, MapError, OpenError};
 use crate::layout::Geometry;
 use crate::names::NameIndex;
-use crate::producer::Producer;
+use crate::producer::{Producer, Reserve};
 use crate::reader::Reader;
 use crate::recover::Opened;
 use crate::role::Role;
@@ -47,6 +47,9 @@ pub struct Ring {
     segment: Arc<Segment>,
     names: Arc<NameIndex>,
     role: Arc<Role>,
+    roster: Arc<Roster>,
+    /// Most slots that submissions from outside may take.
+    ingest_slots: u64,
     sip_key: Option<SipKey>,
     /// The journal's file, for syncing beside the writer.
     file: Option<File>,
@@ -80,7 +83,9 @@ impl Ring {
         let segment = Arc::new(Segment::create(geometry, epoch)?);
         let names = Arc::new(NameIndex::new(segment.names().clone(), (random[3], random[1])));
         let room = Room::new(config.capacity, config.text_bytes, log_bytes);
+        let ingest_slots = room.limits(Reserve::Ingest).slots;
         let mut writer = Writer::new(Arc::clone(&segment), Arc::clone(&names), config, room);
+        let roster = Arc::clone(&writer.roster);
         let (recovery, file) = match (opened, storage) {
             (Some(opened), Storage::Journal { sync, .. }) => {
                 let file = opened.file()?;
@@ -89,7 +94,7 @@ impl Ring {
             _ => (Recovery { last: writer.last, ..Recovery::default() }, None),
         };
         let role = Arc::new(Role::new(writer));
-        Ok((Self { segment, names, role, sip_key, file }, recovery))
+        Ok((Self { segment, names, role, roster, ingest_slots, sip_key, file }, recovery))
     }
 
     /// A way in. Producers are cheap to clone.
@@ -148,12 +153,15 @@ impl Ring {
         self.segment.geometry().capacity
     }
 
-    /// Slots that a submission from outside could take now.
+    /// Slots that a submission from outside could take now. Does not wait for the writer, who may
+    /// wait for the disk.
     #[must_use]
     pub fn headroom(&self) -> u64 {
-        let mut headroom = 0;
-        self.role.call(&mut |writer| headroom = writer.headroom());
-        headroom
+        let hot = self.segment.hot();
+        let gate = self.roster.gate(hot);
+        // Read after the gate, which never lies beyond it.
+        let published = hot.published();
+        gate.map_or(self.ingest_slots, |gate| self.ingest_slots.saturating_sub(published - gate))
     }
 
     /// Writes the cursors of all durable consumers to the journal.
@@ -183,4 +191,43 @@ fn random_words() -> Result<[u64; 4], OpenError> {
             .map_err(|error| OpenError::Map(MapError::System(std::io::Error::other(error))))?;
     }
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumers::{Gate, Start, WakeTarget};
+    use std::sync::mpsc;
+
+    #[test]
+    fn the_headroom_is_known_while_the_writer_is_busy() {
+        let config = RingConfig { capacity: 64, ..RingConfig::default() };
+        let (ring, _) = Ring::open(&config, &Storage::Memory).unwrap();
+        let (gate, start, wake) = (Gate::Host, Start::Newest, WakeTarget::Silent);
+        let spec = ConsumerSpec { key: "gate", durable: false, gate, start, wake };
+        let handle = ring.register(&spec).unwrap();
+        assert_eq!(ring.headroom(), 56);
+        std::thread::scope(|scope| {
+            let (busy, is_busy) = mpsc::channel();
+            let (end, ended) = mpsc::channel::<()>();
+            let role = ring.role();
+            scope.spawn(move || {
+                role.call(&mut move |_| {
+                    busy.send(()).unwrap();
+                    // Ends when the sender is dropped.
+                    let _ = ended.recv();
+                });
+            });
+            is_busy.recv().unwrap();
+            let (tell, told) = mpsc::channel();
+            let ring = &ring;
+            scope.spawn(move || tell.send(ring.headroom()));
+            let headroom = told.recv_timeout(std::time::Duration::from_secs(10));
+            drop(end);
+            assert_eq!(headroom, Ok(56));
+        });
+        drop(handle);
+        assert_eq!(ring.headroom(), 56);
+        assert!(ring.roster.gate(ring.segment.hot()).is_none());
+    }
 }

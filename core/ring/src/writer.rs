@@ -7,7 +7,7 @@
 use crate::FLAG_LOST;
 use crate::columns::Meta;
 use crate::config::RingConfig;
-use crate::consumers::{ConsumerId, MAX_CONSUMERS, Member};
+use crate::consumers::{ConsumerId, MAX_CONSUMERS, Member, Roster};
 use crate::dedup::{AHEAD, Dedup, EventKey};
 use crate::error::PublishError;
 use crate::fail;
@@ -27,6 +27,7 @@ pub(crate) struct Writer {
     pub(crate) dedup: Dedup,
     pub(crate) journal: Option<Journal>,
     pub(crate) members: Vec<Member>,
+    pub(crate) roster: Arc<Roster>,
     pub(crate) next_consumer: u64,
     /// Last sequence written; published by the end of the round.
     pub(crate) last: u64,
@@ -56,6 +57,7 @@ impl Writer {
             dedup: Dedup::new(config.dedup_window),
             journal: None,
             members: Vec::with_capacity(MAX_CONSUMERS),
+            roster: Arc::default(),
             next_consumer: 0,
             last,
             published: last,
@@ -321,13 +323,6 @@ impl Writer {
         for member in &mut self.members {
             member.notify(self.published);
         }
-    }
-
-    /// Slots that a submission from outside could take now.
-    pub(crate) fn headroom(&mut self) -> u64 {
-        self.refresh_room();
-        let limit = self.room.limits(Reserve::Ingest).slots;
-        self.room.gate.map_or(limit, |gate| limit.saturating_sub(self.last - gate))
     }
 
     /// Ends the ring after a bug: what was published stays readable, nothing more is accepted.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::fold::Fold;
 use crate::http::RequestIds;
-use crate::ingest::IngestLog;
+use crate::ingest::{IngestLog, Stage};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
@@ -31,6 +31,7 @@ pub(crate) struct App {
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Metrics,
     pub(crate) ingest_log: IngestLog,
+    pub(crate) stage: Stage,
     pub(crate) request_ids: RequestIds,
     pub(crate) reloader: Reloader,
     pub(crate) started: Instant,
@@ -60,6 +61,7 @@ impl App {
     /// Puts a node together.
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
+            stage: Stage::new(parts.config.ring.sync),
             config: RwLock::new(Arc::new(parts.config)),
             node_id: parts.node_id,
             producer: parts.ring.producer(),

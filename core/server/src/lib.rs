@@ -25,4 +25,4 @@ mod routes;
 mod running;
 
 pub use error::ServerError;
-pub use running::{ReloadReport, Running, Server};
+pub use running::{ReloadReport, Reloads, Running, Server};

@@ -1,5 +1,6 @@
 //! A node from start to stop: what is opened in which order, and closed in the other.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -20,7 +21,7 @@ use crate::listener::{Listener, stopped};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::routes;
-use crate::stream::{StreamConfig, StreamHub};
+use crate::stream::StreamHub;
 
 /// Everything has ended by then, whoever still holds a connection.
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
@@ -59,21 +60,41 @@ pub struct ReloadReport {
     pub stopped: Vec<String>,
 }
 
-/// Where a reload reads from; one reload at a time.
+/// Where a reload reads from, and who hears of it when it was accepted.
+pub struct Reloads {
+    sources: Sources,
+    accepted: Box<dyn Fn(&Config) + Send + Sync>,
+}
+
+/// One reload at a time.
 #[derive(Debug)]
 pub(crate) struct Reloader {
-    sources: Option<Sources>,
+    reloads: Option<Reloads>,
     one: std::sync::Mutex<()>,
 }
 
+impl Reloads {
+    /// Reads `sources`; `accepted` gets each configuration that a reload has put in force, however it was
+    /// asked for, before that reload is answered.
+    pub fn new(sources: Sources, accepted: impl Fn(&Config) + Send + Sync + 'static) -> Self {
+        Self { sources, accepted: Box::new(accepted) }
+    }
+}
+
+impl fmt::Debug for Reloads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloads").field("sources", &self.sources).finish_non_exhaustive()
+    }
+}
+
 impl Server {
-    /// Starts a node with `config`. `sources` are read again by a reload; without them there is nothing to reload.
+    /// Starts a node with `config`. Without `reloads` there is nothing to reload.
     ///
     /// The listener is bound before this returns, and answers. Log output is the caller's to set up.
     ///
     /// # Errors
     /// See [`ServerError`]; nothing stays open then.
-    pub fn start(config: Config, sources: Option<Sources>) -> Result<Running, ServerError> {
+    pub fn start(config: Config, reloads: Option<Reloads>) -> Result<Running, ServerError> {
         let auth = Auth::new(&config.auth)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let node_id = data_dir.node_id(&config.node)?;
@@ -81,7 +102,7 @@ impl Server {
         raise_descriptor_limit();
         let ring = Arc::new(open_ring(&config, &data_dir)?);
         let fold = Fold::start(&ring, config.stats.rolling_window)?;
-        let streams = StreamHub::start(&ring, &stream_config(&config)).map_err(|error| {
+        let streams = StreamHub::start(&ring, &config.stream).map_err(|error| {
             ServerError::System { what: "the streams", source: std::io::Error::other(error) }
         })?;
         let streams = Arc::new(streams);
@@ -101,7 +122,7 @@ impl Server {
             auth,
             metrics,
             run: random_u32()?,
-            reloader: Reloader { sources, one: std::sync::Mutex::default() },
+            reloader: Reloader { reloads, one: std::sync::Mutex::default() },
             data_dir,
         }));
         Running::serve(app, listener, address)
@@ -200,12 +221,12 @@ impl Drop for Running {
 
 /// Reads the sources of `app` again and puts them in force.
 pub(crate) fn reload(app: &App) -> Result<ReloadReport, ServerError> {
-    let Some(sources) = &app.reloader.sources else {
+    let Some(reloads) = &app.reloader.reloads else {
         return Ok(ReloadReport::default());
     };
     let _one = app.reloader.one.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     notify_reloading();
-    let report = reload_from(app, sources);
+    let report = reload_from(app, reloads);
     notify(NotifyState::Ready);
     app.metrics.reloaded(report.is_ok());
     match &report {
@@ -215,14 +236,18 @@ pub(crate) fn reload(app: &App) -> Result<ReloadReport, ServerError> {
             "configuration reloaded"
         ),
         Err(error) => {
-            tracing::error!(%error, "configuration not reloaded, the old one stays in force")
+            let error = match error {
+                ServerError::Configuration(problems) => problems.line(),
+                other => other.to_string(),
+            };
+            tracing::error!(error, "configuration not reloaded, the old one stays in force");
         }
     }
     report
 }
 
-fn reload_from(app: &App, sources: &Sources) -> Result<ReloadReport, ServerError> {
-    let loaded = sources.load().map_err(ServerError::Configuration)?;
+fn reload_from(app: &App, reloads: &Reloads) -> Result<ReloadReport, ServerError> {
+    let loaded = reloads.sources.load().map_err(ServerError::Configuration)?;
     let plan = ReloadPlan::new(&app.config(), &loaded.config);
     // Files of tokens are read even when no setting changed: that is how they are rotated.
     let auth = app.auth.prepare(&plan.config.auth, Instant::now())?;
@@ -230,6 +255,7 @@ fn reload_from(app: &App, sources: &Sources) -> Result<ReloadReport, ServerError
     let plugins = app.plugins.apply(&plan.config)?;
     app.auth.put(auth);
     app.set_config(plan.config);
+    (reloads.accepted)(&app.config());
     let keys = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect();
     Ok(ReloadReport {
         applied: keys(plan.applied),
@@ -277,15 +303,6 @@ fn open_ring(config: &Config, data_dir: &DataDir) -> Result<Ring, ServerError> {
         );
     }
     Ok(ring)
-}
-
-fn stream_config(config: &Config) -> StreamConfig {
-    StreamConfig {
-        shards: config.stream.shards,
-        flush_ms: config.stream.flush_ms,
-        max_clients: config.stream.max_clients,
-        ..StreamConfig::default()
-    }
 }
 
 /// What is done once a second: the summary of ingest, and the journal's way to the disk.

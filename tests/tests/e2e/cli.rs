@@ -62,7 +62,8 @@ fn what_cannot_be_reached_or_written_to_exits_with_1_and_a_wrong_use_with_2() {
     ] {
         let said = server.home.feed(&[args, &["--url", &nowhere]].concat(), &event);
         assert_eq!(said.code, Some(1), "{args:?}: {said:?}");
-        assert!(said.err.contains("error: no answer from"), "{args:?}: {said:?}");
+        assert!(said.err.starts_with("error: no answer from"), "{args:?}: {said:?}");
+        assert_eq!(said.err.lines().count(), 1, "{args:?}: {said:?}");
     }
     for args in [
         &["post", "--batch", "0"][..],

@@ -1,11 +1,15 @@
 //! A small HTTP client that hides nothing: what is sent and what came back, byte for byte.
+//!
+//! The server's own tests use this file too, so it knows nothing of its neighbours.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::server::PATIENCE;
+/// Longest wait for anything: the machine may be busy with other things.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request that is put together by hand.
 #[derive(Clone, Debug)]

@@ -39,6 +39,7 @@ fn a_bad_file_changes_nothing_and_says_where() {
         let last = log.rfind("not reloaded").unwrap();
         let line = &log[log[..last].rfind('\n').unwrap_or(0)..];
         assert!(line.contains(place), "{place}: {line}");
+        assert!(!line.contains("error: "), "the log says once that it is an error: {line}");
     }
     server.ndjson((0..30).map(|i| general(&format!("e{i}"), "k", 1.0)));
     assert_eq!(server.json("/snapshot?limit=100")["count"], 10, "the old window holds");
@@ -87,6 +88,27 @@ fn a_good_file_restarts_only_the_plugin_that_it_touches() {
     assert_eq!(said.code, Some(0), "{said:?}");
     server.until("flood", |card| card["state"] == "RUNNING");
     assert_eq!(pid("http"), http_pid);
+}
+
+#[test]
+fn the_level_of_the_log_follows_a_reload_however_it_is_asked_for() {
+    let home = Home::new("[log]\nlevel = 'error'\n");
+    let server = home.start();
+    let logged = |id: &str| {
+        server.general(id, "k", 1.0);
+        home.log().contains(&format!("event_id=\"{id}\""))
+    };
+    assert!(!logged("quiet"));
+    home.configure("[log]\nlevel = 'info'\n");
+    assert_eq!(server.operate("/api/reload").json()["applied"], json!(["log.level"]));
+    assert!(logged("asked"), "{}", home.log());
+    home.configure("[log]\nlevel = 'error'\n");
+    assert_eq!(server.operate("/api/reload").status, 200);
+    assert!(!logged("quiet-again"));
+    home.configure("[log]\nlevel = 'info'\n");
+    server.signal(Signal::HUP);
+    let mut tries = 0..;
+    wait("the signal's effect", || logged(&format!("signal-{}", tries.next().unwrap())));
 }
 
 #[test]

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+pub(crate) use crate::http::PATIENCE;
 use crate::http::{Answer, Request};
 
-/// Longest wait for anything: the machine may be busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The token of every test server.
 pub(crate) const TOKEN: &str = "e2e-token";
 

@@ -61,6 +61,7 @@ pub(crate) struct Bench {
     pub(crate) host: PluginHost,
     pub(crate) topics: Arc<Topics>,
     batch: Batch,
+    dir: PathBuf,
     _temp: Option<tempfile::TempDir>,
 }
 
@@ -86,11 +87,14 @@ impl Bench {
         let mut config = HostConfig::new(dir.to_owned(), "node".into());
         config.executable = shimmer();
         config.call_deadline = Duration::from_millis(1_500);
-        config.probation = Duration::from_millis(500);
+        config.cpu_patience = Duration::ZERO;
+        // No test waits for its end.
+        config.probation = PATIENCE;
         let topics = Arc::new(Topics::default());
         let host = PluginHost::start(Arc::clone(&ring), config, plugins, Arc::clone(&topics) as _)
             .unwrap();
-        let bench = Self { ring, host, topics, batch: Batch::default(), _temp: None };
+        let bench =
+            Self { ring, host, topics, batch: Batch::default(), dir: dir.to_owned(), _temp: None };
         for card in bench.host.cards() {
             bench.until(&card.name, "settle", |card| card.state != State::Starting);
         }
@@ -160,6 +164,13 @@ impl Bench {
     /// Waits until everything published is processed.
     pub(crate) fn caught_up(&self, name: &str) -> Card {
         self.until(name, "catch up", |card| card.lag_events == 0 && card.state == State::Running)
+    }
+
+    /// The private copies of a plugin's library.
+    pub(crate) fn copies(&self, name: &str) -> Vec<std::ffi::OsString> {
+        let files = std::fs::read_dir(self.dir.join("plugins").join(name)).unwrap();
+        let names = files.map(|file| file.unwrap().file_name());
+        names.filter(|name| Path::new(name).extension() == Some("so".as_ref())).collect()
     }
 
     /// All kept events of a kind as JSON, oldest first.

@@ -14,6 +14,8 @@ fn lies(lie: &str) {
         card.crash_count > 0 && card.lag_events == 0 && card.state == State::Running
     });
     assert!(card.last_error.unwrap().contains("nonsense"), "{lie}");
+    let published = bench.ring.published();
+    assert!(card.quarantined.iter().all(|seq| *seq <= published), "{lie}: {:?}", card.quarantined);
     let counter = bench.caught_up("counter");
     assert_eq!((counter.crash_count, counter.event_count), (0, 201), "{lie}: nobody else notices");
 }
@@ -41,4 +43,14 @@ fn the_page_cannot_be_cut_from_under_the_host() {
     assert_eq!(card.crash_count, 0);
     let logs = bench.host.logs("lie", 10).unwrap();
     assert!(logs.iter().any(|line| line.message == "truncation refused"), "{logs:?}");
+}
+
+#[test]
+fn a_plugin_that_is_woken_often_is_no_liar() {
+    let mut table = plugin("threads");
+    table.config.insert("each".into(), 50_000.into());
+    let bench = Bench::new(vec![table]);
+    crate::bench::wait("all events", || bench.ring.published() >= 200_000);
+    let card = bench.caught_up("threads");
+    assert_eq!((card.crash_count, card.last_error), (0, None));
 }

@@ -1,6 +1,6 @@
 //! Bounds on what a plugin may use and emit.
 
-use shimmer_host::State;
+use shimmer_host::{PluginConfig, State};
 
 use crate::bench::{Bench, plugin};
 
@@ -20,6 +20,43 @@ fn a_leak_is_ended_at_the_memory_limit() {
         error.contains("limits.memory_bytes is 64 MiB") || error.contains("abort"),
         "neither the watch nor the allocator ended it: {error}"
     );
+}
+
+/// A plugin that stays over a limit is ended and told which. The allocator may end a leak before the host looks.
+fn ended_for(table: PluginConfig, limit: &str) {
+    let name = table.name.clone();
+    let bench = Bench::new(vec![table]);
+    let card = bench.until(&name, "be ended", |card| card.crash_count > 0);
+    let error = card.last_error.unwrap();
+    assert!(error.contains(limit), "{error}");
+}
+
+fn busy_threads() -> PluginConfig {
+    let mut table = plugin("threads");
+    table.config.insert("each".into(), u32::MAX.into());
+    table
+}
+
+#[test]
+fn more_memory_than_allowed_is_noticed() {
+    let mut table = plugin("counter");
+    table.limits.memory_bytes = 1 << 20;
+    ended_for(table, "limits.memory_bytes is 1 MiB");
+}
+
+#[test]
+fn more_threads_than_allowed_are_noticed() {
+    let mut table = busy_threads();
+    table.limits.threads = 4;
+    ended_for(table, "limits.threads is 4");
+}
+
+#[test]
+fn more_of_the_processor_than_allowed_is_noticed() {
+    let mut table = busy_threads();
+    table.config.insert("threads".into(), 1.into());
+    table.limits.cpu_percent = 1;
+    ended_for(table, "limits.cpu_percent");
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Outcome {
     let played = player.play();
     let (tally, sent) = (player.sender.tally, player.sent);
     bar.finish_and_clear();
-    report(&tally, args.send.json)?;
+    report(&tally, &played, args.send.json)?;
     played?;
     if stop.is_set() && !args.again {
         return Err(anyhow!("stopped after {sent} of {} events", survey.rows).into());

@@ -243,7 +243,7 @@ impl Supervisor {
         if !self.config.enabled.0 {
             return done(Err(ControlError::Disabled));
         }
-        if self.reload.is_some() {
+        if self.reload.as_ref().is_some_and(|reload| reload.until.is_none()) {
             return done(Err(ControlError::Busy));
         }
         let copied = self.store.copy_library(&self.context.config.library(&self.config));
@@ -253,7 +253,17 @@ impl Supervisor {
                 return done(Err(ControlError::Failed(format!("cannot copy the library: {why}"))));
             }
         };
-        let previous = self.library.replace(copy);
+        let current = self.library.replace(copy);
+        // What runs may be on probation itself: then the one before it is the one to go back to.
+        let previous = match self.reload.take().and_then(|reload| reload.previous) {
+            Some(proven) => {
+                if let Some(current) = current {
+                    self.store.drop_copy(&current);
+                }
+                Some(proven)
+            }
+            None => current,
+        };
         self.reload =
             Some(Reload { launch: self.launches + 1, previous, until: None, done: Some(done) });
         self.policy.reset();
@@ -421,8 +431,9 @@ impl Supervisor {
         let processing = up.control.processing();
         let cursor = self.consumer.as_ref().map_or(0, |consumer| consumer.cursor());
         let in_process = processing != 0 && !from_outside;
-        let crash =
-            Crash { cursor: if processing == 0 { cursor } else { processing - 1 }, in_process };
+        // The child wrote it: what was never published is nothing to blame.
+        let is_event = (1..=self.context.ring.published()).contains(&processing);
+        let crash = Crash { cursor: if is_event { processing - 1 } else { cursor }, in_process };
         {
             let mut facts = self.shared.facts();
             facts.crashes += 1;

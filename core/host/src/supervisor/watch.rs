@@ -12,8 +12,6 @@ use crate::config::Delivery;
 
 /// How often usage is read.
 const SAMPLE: Duration = Duration::from_secs(1);
-/// How long a plugin may be over its share of the CPU.
-const CPU_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Up {
     pub(super) fn new(
@@ -96,7 +94,7 @@ impl Supervisor {
         let fresh = violations > up.violations;
         up.violations = violations;
         fresh.then(|| {
-            "its control page holds nonsense: a cursor that goes backwards or beyond the stream, or a storm of wake-ups"
+            "its control page holds nonsense: a cursor that goes backwards or beyond the stream"
                 .to_owned()
         })
     }
@@ -141,10 +139,12 @@ impl Supervisor {
                 usage.threads, limits.threads
             ));
         }
-        up.hot_since.filter(|since| now - *since >= CPU_PATIENCE).map(|_| {
+        let patience = self.context.config.cpu_patience;
+        up.hot_since.filter(|since| now - *since >= patience).map(|_| {
             format!(
-                "it used more than {} % of a core for 10 s, its limits.cpu_percent",
-                limits.cpu_percent
+                "it used more than {} % of a core for {} s, its limits.cpu_percent",
+                limits.cpu_percent,
+                patience.as_secs()
             )
         })
     }

@@ -31,8 +31,7 @@ pub use reload::ReloadPlan;
 pub use secret::Secret;
 pub use sections::{
     AuthSection, DedupSection, LimitsSection, LogFormat, LogSection, MetricsSection,
-    PluginsSection, RingSection, ServerSection, StatsSection, Storage, StreamSection, SyncMode,
-    TokenTable,
+    PluginsSection, RingSection, ServerSection, StatsSection, Storage, SyncMode, TokenTable,
 };
 
 pub use settings::{Applies, Form, Kind, SETTINGS, Setting};
@@ -43,6 +42,8 @@ pub use tokens::{NamedToken, read_token};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use crate::stream::StreamConfig;
 
 /// Everything a node can be told, one section for each part of it.
 ///
@@ -67,7 +68,7 @@ pub struct Config {
     /// What one request may ask for.
     pub limits: LimitsSection,
     /// Live streams.
-    pub stream: StreamSection,
+    pub stream: StreamConfig,
     /// Rolling statistics.
     pub stats: StatsSection,
     /// The `/metrics` page.
@@ -90,7 +91,7 @@ impl Default for Config {
             ring: RingSection::default(),
             dedup: DedupSection::default(),
             limits: LimitsSection::default(),
-            stream: StreamSection::default(),
+            stream: StreamConfig::default(),
             stats: StatsSection::default(),
             metrics: MetricsSection::default(),
             log: LogSection::default(),

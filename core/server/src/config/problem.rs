@@ -106,6 +106,33 @@ impl Problems {
     }
 }
 
+impl Problems {
+    /// All problems in one line, as a log wants them: places, messages, hints, and no quoted lines.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let each = self.0.iter().map(|Problem { place, message, hint, .. }| {
+            let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{place}{message}{hint}")
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(source, range) => {
+                let (line, column) = source.position(range.start);
+                write!(f, "{}:{line}:{column}: ", source.path.display())
+            }
+            Self::Env(name) => write!(f, "{name}: "),
+            Self::Flag(name) => write!(f, "{name}: "),
+            Self::Path(path) => write!(f, "{}: ", path.display()),
+            Self::Defaults => Ok(()),
+        }
+    }
+}
+
 /// Escape sequences around the parts of a rendered problem.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
@@ -250,6 +277,14 @@ mod tests {
             shown("a = 1\nport = 70000\n", 13..18),
             "error: bad port\n  --> a.toml:2:8\n  |\n2 | port = 70000\n  |        ^^^^^\n  hint: use 1\n"
         );
+    }
+
+    #[test]
+    fn a_log_gets_one_line_without_the_frame() {
+        let place = Place::File(source("a = 1\nport = 70000\n"), 13..18);
+        let first = Problem::new(place, "bad port").hint("use 1");
+        let problems = Problems(vec![first, Problem::new(Place::Env("LOG_LEVEL"), "bad level")]);
+        assert_eq!(problems.line(), "a.toml:2:8: bad port (use 1); LOG_LEVEL: bad level");
     }
 
     #[test]

@@ -89,7 +89,8 @@ fn keep(old: &Config, new: &mut Config) {
     // The window of /snapshot cannot outgrow the ring that stays.
     new.ring.max_events = new.ring.max_events.min(new.ring.capacity);
     new.dedup = old.dedup.clone();
-    new.stream = old.stream.clone();
+    let heartbeat_seconds = new.stream.heartbeat_seconds;
+    new.stream = crate::stream::StreamConfig { heartbeat_seconds, ..old.stream.clone() };
     new.stats = old.stats.clone();
     new.log.format = old.log.format;
     new.plugins.dir.clone_from(&old.plugins.dir);

@@ -179,24 +179,6 @@ impl Default for LimitsSection {
     }
 }
 
-/// `[stream]`: live streams.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StreamSection {
-    /// Longest time that events are gathered before they are sent.
-    pub flush_ms: u64,
-    /// Threads that serve streams; 0 for one a core, at most two.
-    pub shards: usize,
-    /// Streams held at once.
-    pub max_clients: usize,
-}
-
-impl Default for StreamSection {
-    fn default() -> Self {
-        Self { flush_ms: 25, shards: 0, max_clients: 10_000 }
-    }
-}
-
 /// `[stats]`: rolling statistics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -144,7 +144,8 @@ pub static SETTINGS: &[Setting] = &[
     live(
         "server.origins",
         Kind::List(Form::Origin),
-        "Origins whose pages may connect besides the server's own, such as \"https://example.org\".",
+        "Origins whose pages may connect, and read what is answered, besides the server's own, such \
+         as \"https://example.org\".",
     ),
     live(
         "server.hosts",
@@ -236,7 +237,7 @@ pub static SETTINGS: &[Setting] = &[
     ),
     restart(
         "stream.flush_ms",
-        int(0, 10_000),
+        int(0, 1000),
         "Longest time that events are gathered before they are sent; an idle stream sends at once.",
     ),
     restart(
@@ -245,6 +246,32 @@ pub static SETTINGS: &[Setting] = &[
         "Threads that serve streams. 0: one for each core, two at most.",
     ),
     restart("stream.max_clients", int(1, 1_000_000), "Streams held at once."),
+    live(
+        "stream.heartbeat_seconds",
+        int(1, 60),
+        "Time between heartbeats for a stream that asks for none with ?heartbeat=.",
+    ),
+    restart(
+        "stream.stall_seconds",
+        int(1, 86_400),
+        "A stream whose client takes not one byte for this long, while something waits for it, is \
+         closed.",
+    ),
+    restart(
+        "stream.send_buffer_bytes",
+        int(0, 64 << 20),
+        "Size of each stream's send buffer in the kernel. 0 leaves it to the kernel.",
+    ),
+    restart(
+        "stream.topic_backlog_messages",
+        int(1, 65_536),
+        "Messages of a plugin's stream that wait for a slow client before it loses the oldest.",
+    ),
+    restart(
+        "stream.topic_backlog_bytes",
+        int(0, 1 << 30),
+        "Bytes of them likewise; the newest message is always kept.",
+    ),
     env(
         "DASHBOARD_ROLLING_WINDOW",
         restart(

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::load::fields_beside_settings;
 use super::*;
 
@@ -97,6 +99,18 @@ fn the_default_file_says_the_defaults() {
         assert!(loaded.origins.contains_key(setting.key), "{} is not shown", setting.key);
     }
     assert!(file.lines().all(|line| line.len() <= 100));
+}
+
+#[test]
+fn the_streams_take_every_value_that_the_table_of_settings_allows() {
+    for setting in SETTINGS {
+        let Some(key) = setting.key.strip_prefix("stream.") else { continue };
+        let Kind::Integer { min, max } = setting.kind else { panic!("{key} is a number") };
+        for (value, allowed) in [(min, true), (max, true), (max + 1, false)] {
+            let config = serde_json::from_value::<StreamConfig>(json!({ key: value })).unwrap();
+            assert_eq!(config.check().is_ok(), allowed, "{key} = {value}");
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod body;
 mod log;
 mod media;
+mod stage;
 mod store;
 
 use std::sync::Arc;
@@ -23,12 +24,10 @@ use crate::http::{Answer, Refused, RequestId};
 use crate::listener::Peer;
 
 pub(crate) use log::IngestLog;
+pub(crate) use stage::Stage;
 pub(crate) use store::unix_ns;
 
 use media::Media;
-
-/// Bodies above this are parsed beside the runtime's own work, so that it does not stall other requests.
-const LARGE_BODY_BYTES: usize = 128 << 10;
 
 /// Whether a body holds one event or many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +48,7 @@ pub(crate) struct Admitted {
 /// Answers an ingest request.
 pub(crate) async fn post(
     app: &Arc<App>,
-    peer: &Peer,
+    peer: &Arc<Peer>,
     id: &RequestId,
     form: Form,
     request: Request<Incoming>,
@@ -69,10 +68,11 @@ pub(crate) async fn post(
     };
     let timeout = Duration::from_millis(admitted.config.server.body_timeout_ms);
     let body = body::read(incoming, &parts.headers, limit, timeout).await?;
-    if body.len() > LARGE_BODY_BYTES {
-        return tokio::task::block_in_place(|| stored(app, peer, id, &admitted, &parts, &body));
+    if !app.stage.takes(body.len()) {
+        return stored(app, peer, id, &admitted, &parts, &body);
     }
-    stored(app, peer, id, &admitted, &parts, &body)
+    let (app_, peer, id) = (app.clone(), peer.clone(), id.clone());
+    app.stage.run(move || stored(&app_, &peer, &id, &admitted, &parts, &body)).await
 }
 
 fn admit(app: &App, peer: &Peer, form: Form, parts: &Parts) -> Result<Admitted, Refused> {

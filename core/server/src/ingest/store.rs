@@ -243,7 +243,8 @@ fn refuse_publish(error: PublishError) -> Refused {
         }
         PublishError::TooLarge => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "the events are more than the ring holds; send fewer at once",
+            "the events are more than the ring takes at once; send fewer, or see ring.capacity and \
+             ring.text_bytes",
         ),
         other => {
             tracing::error!(error = %other, "the ring refused events");

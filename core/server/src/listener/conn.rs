@@ -1,4 +1,5 @@
-//! A connection's socket that can be taken away from HTTP at the one safe moment.
+//! A connection's socket: it can be taken away from HTTP at the one safe moment, and what hyper answers
+//! by itself becomes a problem document on its way out.
 //!
 //! Server-Sent Events leave HTTP after the head of the answer: the head goes out through hyper, and
 //! everything after it is written by a stream shard, without a task for each client. The rule: the
@@ -8,21 +9,43 @@
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Sleep;
+
+use super::refusal;
+use crate::app::App;
+use crate::metrics::RouteLabel;
+
+/// How much of what a refused client still sends is thrown away, and for how long: closing over unread
+/// bytes would reset the connection before the answer is read.
+const DISCARD_BYTES: usize = 1 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_millis(500);
 
 /// The socket as hyper sees it.
-#[derive(Debug)]
 pub(crate) struct Conn {
     stream: Option<TcpStream>,
     takeover: Arc<Takeover>,
+    app: Arc<App>,
+    refusal: Option<Refusal>,
+}
+
+/// An answer that replaces hyper's own.
+struct Refusal {
+    bytes: Vec<u8>,
+    written: usize,
+    discarded: usize,
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 /// The other end of a [`Conn`]: how a handler asks for the socket.
@@ -47,9 +70,10 @@ enum State {
 
 impl Conn {
     /// Wraps an accepted socket.
-    pub(crate) fn new(stream: TcpStream) -> (Self, Arc<Takeover>) {
+    pub(crate) fn new(stream: TcpStream, app: Arc<App>) -> (Self, Arc<Takeover>) {
         let takeover = Arc::new(Takeover::default());
-        (Self { stream: Some(stream), takeover: takeover.clone() }, takeover)
+        let conn = Self { stream: Some(stream), takeover: takeover.clone(), app, refusal: None };
+        (conn, takeover)
     }
 
     /// The socket, for a connection that HTTP has left by an upgrade.
@@ -60,6 +84,55 @@ impl Conn {
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         let gone = || io::Error::new(io::ErrorKind::NotConnected, "the socket left HTTP");
         self.stream.as_mut().map(Pin::new).ok_or_else(gone)
+    }
+
+    /// Notes when `head` is hyper's own answer, and what is sent in its place.
+    fn look_at(&mut self, head: &[u8]) {
+        if self.refusal.is_none()
+            && let Some(status) = refusal::status(head)
+        {
+            let id = self.app.request_ids.of(&HeaderMap::new());
+            tracing::debug!(request_id = id.as_str(), %status, "no request");
+            self.app.metrics.http.answered(&RouteLabel::of_path(""), status, Duration::ZERO);
+            let bytes = refusal::answer(status, &id);
+            self.refusal = Some(Refusal { bytes, written: 0, discarded: 0, deadline: None });
+        }
+    }
+
+    /// Writes the refusal in the place of `length` bytes of hyper's.
+    fn poll_refusal(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
+        let (Some(stream), Some(refusal)) = (&mut self.stream, &mut self.refusal) else {
+            return Poll::Ready(Ok(length));
+        };
+        while let Some(left) = refusal.bytes.get(refusal.written..).filter(|left| !left.is_empty())
+        {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => refusal.written += written,
+            }
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    /// Throws away what a refused client still sends, within bounds.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(stream), Some(refusal)) = (&mut self.stream, &mut self.refusal) else {
+            return Poll::Ready(());
+        };
+        let deadline =
+            refusal.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(DISCARD_WITHIN)));
+        let mut piece = [MaybeUninit::uninit(); 4096];
+        while refusal.discarded < DISCARD_BYTES {
+            let mut piece = ReadBuf::uninit(&mut piece);
+            match Pin::new(&mut *stream).poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => {
+                    refusal.discarded += piece.filled().len();
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return deadline.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -138,6 +211,10 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.look_at(buf);
+        if self.refusal.is_some() {
+            return self.poll_refusal(cx, buf.len());
+        }
         self.stream()?.poll_write(cx, buf)
     }
 
@@ -146,6 +223,9 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [head] = bufs {
+            return self.poll_write(cx, head);
+        }
         self.stream()?.poll_write_vectored(cx, bufs)
     }
 
@@ -166,9 +246,27 @@ impl AsyncWrite for Conn {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.stream() {
-            Ok(stream) => stream.poll_shutdown(cx),
-            Err(_) => Poll::Ready(Ok(())),
-        }
+        let Ok(stream) = self.stream() else { return Poll::Ready(Ok(())) };
+        ready!(stream.poll_shutdown(cx))?;
+        self.poll_discard(cx).map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn the_socket_is_given_away_only_after_the_head_and_only_once() {
+        let takeover = Arc::new(Takeover::default());
+        assert!(takeover.receiver().is_none(), "nobody asked");
+        let mut body = takeover.body(Box::new(|_| {}));
+        // A flush now would be that of an answer before this one.
+        assert!(takeover.receiver().is_none(), "the head may still be unwritten");
+        let polled = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "hyper must not end the body");
+        assert!(takeover.receiver().is_some(), "the head is in the buffer");
+        assert!(takeover.receiver().is_none());
     }
 }

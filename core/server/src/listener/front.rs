@@ -15,8 +15,10 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use salvo::http::ResBody;
 
+use super::cors::Cors;
 use super::{Takeover, check_host, check_named_once, check_origin};
 use crate::app::App;
+use crate::config::ServerSection;
 use crate::http::request_id;
 use crate::http::{Problem, Refused, RequestId};
 use crate::ingest;
@@ -55,29 +57,33 @@ where
         _ => None,
     };
     let label = RouteLabel::of_path(path);
-    let mut response = match (checked(&app, &request), fast) {
-        (Err(refused), _) => refused.into_answer().into_response(),
-        (Ok(()), Some(form)) => {
+    let config = app.config();
+    let cors = Cors::of(&config.server, request.headers());
+    let checked = checked(&config.server, &request);
+    let mut response = match (checked, cors.preflight(&request), fast) {
+        (Err(refused), ..) | (_, Some(Err(refused)), _) => refused.into_answer().into_response(),
+        (_, Some(Ok(preflight)), _) => preflight,
+        (Ok(()), None, Some(form)) => {
             let posted = async {
                 let answer = ingest::post(&app, &peer, &id, form, request).await;
                 Ok(answer.unwrap_or_else(|refused| refused.into_answer()).into_response())
             };
             caught(&id, posted).await?
         }
-        (Ok(()), None) => routed(routes, &id, peer, request).await?,
+        (Ok(()), None, None) => routed(routes, &id, peer, request).await?,
     };
     response.headers_mut().insert(request_id::HEADER, id.value());
+    cors.mark(response.headers_mut());
     let label = response.extensions().get::<RouteLabel>().cloned().unwrap_or(label);
     app.metrics.http.answered(&label, response.status(), started.elapsed());
     Ok(response)
 }
 
-fn checked(app: &App, request: &Request<Incoming>) -> Result<(), Refused> {
-    let config = app.config();
+fn checked(section: &ServerSection, request: &Request<Incoming>) -> Result<(), Refused> {
     check_named_once(request.version(), request.headers())?;
-    check_host(&config.server, request.uri(), request.headers())?;
+    check_host(section, request.uri(), request.headers())?;
     if !request.method().is_safe() {
-        check_origin(&config.server, request.uri(), request.headers())?;
+        check_origin(section, request.uri(), request.headers())?;
     }
     Ok(())
 }

@@ -54,17 +54,21 @@ pub(crate) fn check_origin(
     let same = origin.split_once("://").is_some_and(|(_, own)| {
         authority(uri, headers).is_some_and(|host| same_authority(host, own))
     });
-    let known = section
-        .origins
-        .iter()
-        .any(|known| known == "*" || known.trim_end_matches('/').eq_ignore_ascii_case(origin));
-    if same || known {
+    if same || is_known_origin(section, origin) {
         return Ok(());
     }
     Err(Problem::new(
         StatusCode::FORBIDDEN,
         "pages of this origin may not do that; see server.origins",
     ))
+}
+
+/// Whether `server.origins` lists the origin.
+pub(super) fn is_known_origin(section: &ServerSection, origin: &str) -> bool {
+    section
+        .origins
+        .iter()
+        .any(|known| known == "*" || known.trim_end_matches('/').eq_ignore_ascii_case(origin))
 }
 
 fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {

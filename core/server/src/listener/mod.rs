@@ -1,11 +1,14 @@
 //! The socket side of HTTP: accepts, bounds and ends connections; what is asked is not its business.
 
 mod conn;
+mod cors;
 mod front;
 mod guard;
+mod refusal;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -32,6 +35,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: 105\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"the node is full or stopping\"}";
 /// Longest time and most connections that turning away takes.
 const TURN_AWAY_WITHIN: Duration = Duration::from_millis(200);
+/// Longest wait for the first request of a connection when the node stops.
+const FIRST_REQUEST_WITHIN: Duration = Duration::from_millis(200);
 const TURN_AWAY_AT_ONCE: usize = 256;
 
 /// A bound listener.
@@ -142,12 +147,12 @@ fn turn_away(stream: TcpStream, porch: &Arc<Semaphore>) {
 fn builder(header_timeout: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .pipeline_flush(true)
         .keep_alive(true)
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_headers(MAX_HEADERS)
-        .max_buf_size(BUFFER_BYTES);
+        .max_buf_size(BUFFER_BYTES)
+        .max_header_size(BUFFER_BYTES);
     builder
 }
 
@@ -163,7 +168,7 @@ async fn connection(
         return;
     }
     let open = app.metrics.http.connection_opened();
-    let (io, takeover) = Conn::new(stream);
+    let (io, takeover) = Conn::new(stream, app.clone());
     let salvo = service.hyper_handler(
         local.into(),
         remote.into(),
@@ -173,14 +178,26 @@ async fn connection(
         None,
     );
     let peer = Arc::new(Peer { remote, takeover: takeover.clone() });
-    let serve =
-        service_fn(move |request| front::serve(app.clone(), peer.clone(), salvo.clone(), request));
+    // Relaxed, here and below: a hint that this task gives itself.
+    let asked = AtomicBool::new(false);
+    let ask = &asked;
+    let serve = service_fn(move |request| {
+        ask.store(true, Ordering::Relaxed);
+        front::serve(app.clone(), peer.clone(), salvo.clone(), request)
+    });
     let mut http =
         std::pin::pin!(builder.serve_connection(TokioIo::new(io), serve).with_upgrades());
+    let stopping = async {
+        stopped(&mut stop).await;
+        if !asked.load(Ordering::Relaxed) {
+            // Who has just connected has a request under way; hyper would close without an answer.
+            tokio::time::sleep(FIRST_REQUEST_WITHIN).await;
+        }
+    };
     let ended = tokio::select! {
         ended = http.as_mut() => ended,
         () = takeover.taken() => Ok(()),
-        () = stopped(&mut stop) => {
+        () = stopping => {
             http.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = http => ended,

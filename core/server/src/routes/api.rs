@@ -134,8 +134,11 @@ fn control(
             })))
         }
         Err(ControlError::Unknown) => Err(unknown(ask.name)),
-        Err(error @ (ControlError::Disabled | ControlError::Busy)) => {
+        Err(error @ ControlError::Disabled) => {
             Err(Problem::new(StatusCode::CONFLICT, error.to_string()))
+        }
+        Err(error @ ControlError::Busy) => {
+            Err(Problem::new(StatusCode::CONFLICT, error.to_string()).retry_after(1))
         }
         Err(ControlError::Failed(why)) => {
             Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why).member("plugin", ask.name))

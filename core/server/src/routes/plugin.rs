@@ -118,7 +118,7 @@ impl Dispatch {
             protocol: transport.protocol(req.version()),
             topic: seat.topic().to_owned(),
             first_message: (!answer.body.is_empty()).then(|| (String::new(), answer.body)),
-            heartbeat: streams::heartbeat(&query)?,
+            heartbeat: streams::heartbeat(&self.app, &query)?,
             request_id: context(req)?.id.as_str().to_owned(),
         };
         streams::connect(&self.app, transport, Attachment::Topic(seat, subscription), req, res)

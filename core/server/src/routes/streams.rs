@@ -29,7 +29,6 @@ use crate::stream::{
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx and its like not to gather a stream's bytes.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-const HEARTBEAT_SECONDS: u64 = 10;
 
 /// A stream of events.
 pub(crate) struct Events {
@@ -77,7 +76,7 @@ impl Events {
             // What is published now is the last that the client does not get: whatever comes while the
             // handshake is under way belongs to the stream.
             since_seq: since(&query, req.headers())?.or(Some(self.app.ring.published())),
-            heartbeat: heartbeat(&query)?,
+            heartbeat: heartbeat(&self.app, &query)?,
             request_id: context(req)?.id.as_str().to_owned(),
         });
         connect(&self.app, self.transport, attachment, req, res)
@@ -245,14 +244,19 @@ fn since(query: &Query<'_>, headers: &HeaderMap) -> Result<Option<u64>, Refused>
     }
 }
 
-/// `?heartbeat=` in seconds.
-pub(crate) fn heartbeat(query: &Query<'_>) -> Result<Duration, Refused> {
+/// `?heartbeat=` in seconds, or what is configured.
+pub(crate) fn heartbeat(app: &App, query: &Query<'_>) -> Result<Duration, Refused> {
+    let seconds = asked_heartbeat(query)?.unwrap_or(app.config().stream.heartbeat_seconds);
+    Ok(Duration::from_secs(seconds))
+}
+
+fn asked_heartbeat(query: &Query<'_>) -> Result<Option<u64>, Refused> {
     let expected = "a whole number of seconds from 1 to 60";
-    let seconds = query.parsed("heartbeat", expected)?.unwrap_or(HEARTBEAT_SECONDS);
-    if !(1..=60).contains(&seconds) {
+    let asked = query.parsed("heartbeat", expected)?;
+    if asked.is_some_and(|seconds| !(1..=60).contains(&seconds)) {
         return Err(Problem::field("heartbeat", format!("must be {expected}")));
     }
-    Ok(Duration::from_secs(seconds))
+    Ok(asked)
 }
 
 #[cfg(test)]
@@ -282,9 +286,9 @@ mod tests {
         assert_eq!(since(&query, &headers).unwrap(), Some(7));
         headers.insert(LAST_EVENT_ID, HeaderValue::from_static("x"));
         assert!(since(&query, &headers).is_err());
-        assert_eq!(heartbeat(&query).unwrap(), Duration::from_secs(60));
+        assert_eq!(asked_heartbeat(&query).unwrap(), Some(60));
         for bad in ["heartbeat=0", "heartbeat=61", "heartbeat=x"] {
-            assert!(heartbeat(&Query::parse(Some(bad)).unwrap()).is_err(), "{bad}");
+            assert!(asked_heartbeat(&Query::parse(Some(bad)).unwrap()).is_err(), "{bad}");
         }
     }
 }

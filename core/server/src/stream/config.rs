@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamConfig {
-    /// Threads that own sockets; 0 takes two, or one on a machine with one core.
+    /// Threads that serve streams; 0 takes two, or one on a machine with one core.
     pub shards: usize,
     /// Longest time, in milliseconds, for which new events are gathered before they are sent; an idle shard sends
     /// at once.

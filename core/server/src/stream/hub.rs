@@ -238,6 +238,7 @@ impl StreamHub {
     ) -> Result<ClientId, AttachError> {
         let TopicSubscription { protocol, topic: _, first_message, heartbeat, request_id } =
             subscription;
+        // Held until the shard knows the client: nothing is published between its leaving and arriving.
         let mut order = self.seats.order();
         let missed = order.leave(&seat);
         let wish = Wish::Topic { name: seat.topic().into(), first: first_message, missed };
@@ -267,6 +268,7 @@ impl StreamHub {
         if std::str::from_utf8(message).is_err() {
             return Err(TopicError::NotText);
         }
+        // Held until all are told: a seat that was told is not attached before its shard is told too.
         let order = self.seats.order();
         let shards: Vec<_> =
             self.shards.iter().map(|it| &it.inbox).filter(|inbox| inbox.hears(topic)).collect();
@@ -365,5 +367,89 @@ impl StreamHub {
 impl Drop for StreamHub {
     fn drop(&mut self) {
         self.shutdown(Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shimmer_ring::{RingConfig, Storage};
+    use std::net::TcpListener;
+    use std::thread::{scope, yield_now};
+
+    fn hub() -> (Ring, StreamHub) {
+        let (ring, _) = Ring::open(&RingConfig::default(), &Storage::Memory).unwrap();
+        let hub = StreamHub::start(&ring, &StreamConfig { shards: 1, ..StreamConfig::default() });
+        (ring, hub.unwrap())
+    }
+
+    fn until(what: &str, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+            yield_now();
+        }
+    }
+
+    /// A client of the topic `a`: its end of the socket, the server's, and what it wants.
+    fn client() -> (TcpStream, TcpStream, TopicSubscription) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let wanted = TopicSubscription {
+            protocol: Protocol::Sse { chunked: false },
+            topic: "a".into(),
+            first_message: None,
+            heartbeat: HEARTBEAT_MAX,
+            request_id: "test".into(),
+        };
+        (client, listener.accept().unwrap().0, wanted)
+    }
+
+    /// What the client got before the hub ended.
+    fn got(mut client: TcpStream, hub: &StreamHub) -> String {
+        hub.shutdown(Duration::from_secs(20));
+        let mut text = String::new();
+        io::Read::read_to_string(&mut client, &mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn nothing_is_published_between_the_end_of_a_seat_and_the_arrival_of_its_client() {
+        let (_ring, hub) = hub();
+        let (client, server, wanted) = client();
+        let seat = hub.seat("a");
+        scope(|scope| {
+            let shard = hub.shards[0].inbox.hold();
+            scope.spawn(|| hub.attach_seated(server, Vec::new(), seat, wanted).unwrap());
+            // It has left its seat and waits for the shard.
+            until("the client is let in", || hub.admitted.load(Ordering::Relaxed) == 1);
+            assert!(!hub.seats.is_free(), "a message would find neither seat nor client");
+            scope.spawn(|| hub.publish("a", "", b"meanwhile").unwrap());
+            drop(shard);
+        });
+        assert_eq!(got(client, &hub).matches("meanwhile").count(), 1);
+    }
+
+    #[test]
+    fn no_seat_is_attached_between_its_message_and_the_shards() {
+        let (_ring, hub) = hub();
+        let (listener, server, wanted) = client();
+        hub.attach_topic(server, Vec::new(), wanted).unwrap();
+        let (client, server, wanted) = self::client();
+        let seat = hub.seat("a");
+        scope(|scope| {
+            let seated = seat.hold();
+            scope.spawn(|| hub.publish("a", "", b"once").unwrap());
+            until("the seat is told", || seat.is_told());
+            let shard = hub.shards[0].inbox.hold();
+            drop(seated);
+            until("the seat has the message", || seat.messages() == 1);
+            assert!(!hub.seats.is_free(), "the client would be told twice");
+            drop(shard);
+        });
+        hub.attach_seated(server, Vec::new(), seat, wanted).unwrap();
+        assert_eq!(got(client, &hub).matches("once").count(), 1);
+        assert_eq!(got(listener, &hub).matches("once").count(), 1);
     }
 }

@@ -156,6 +156,12 @@ impl Inbox {
         let _ = rustix::io::read(&*self.wake, &mut count);
     }
 
+    /// Makes whoever sends something here wait, until the guard is dropped.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Sized + '_ {
+        self.lock()
+    }
+
     fn ring_bell(&self) {
         // The only possible failure is a full counter, and then the shard has been rung already.
         let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());

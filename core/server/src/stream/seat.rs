@@ -39,6 +39,23 @@ impl TopicSeat {
     pub fn topic(&self) -> &str {
         &self.topic
     }
+
+    /// Makes whoever tells this seat wait, until the guard is dropped.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Sized + '_ {
+        lock(&self.waiting)
+    }
+
+    /// Whether somebody tells this seat right now.
+    #[cfg(test)]
+    pub(super) fn is_told(&self) -> bool {
+        Arc::strong_count(&self.waiting) > 1
+    }
+
+    #[cfg(test)]
+    pub(super) fn messages(&self) -> usize {
+        lock(&self.waiting).queue.len()
+    }
 }
 
 impl Seats {
@@ -53,6 +70,12 @@ impl Seats {
 
     pub(super) fn order(&self) -> Order<'_> {
         Order(lock(&self.taken))
+    }
+
+    /// Whether nobody publishes or attaches a seat.
+    #[cfg(test)]
+    pub(super) fn is_free(&self) -> bool {
+        self.taken.try_lock().is_ok()
     }
 }
 

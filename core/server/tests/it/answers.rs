@@ -1,10 +1,10 @@
 //! What holds for every route: problems, methods, HEAD, names, origins, compression, metrics.
 
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::client::{Answer, Request, connect};
+use crate::http::{Request, Wire};
 use crate::node::{Node, TOKEN};
 
 #[test]
@@ -159,14 +159,14 @@ fn the_documentation_is_served_without_a_network() {
 #[test]
 fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     let mut node = Node::start();
-    let mut socket = connect(node.address);
+    let mut wire = Wire::open(node.address);
     let request = Request::new("POST", "/event")
         .token(TOKEN)
         .header("content-type", "application/json")
         .body(r#"{"event_id":"e","timestamp":"2025-10-21T04:30:00Z","beauty_score":1}"#)
         .bytes();
     let (first, rest) = request.split_at(request.len() - 10);
-    socket.write_all(first).unwrap();
+    wire.write(first);
     // Another request on its own connection shows that the server has begun to serve.
     assert_eq!(node.get("/health").status, 200);
     let begun = Instant::now();
@@ -176,12 +176,82 @@ fn a_request_in_flight_is_finished_and_the_port_is_free_again() {
     while node.get("/health").status != 503 {
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
-    socket.write_all(rest).unwrap();
-    let answer = Answer::read(&mut BufReader::new(&socket), false);
+    wire.write(rest);
+    let answer = wire.answer();
     assert_eq!(answer.status, 200, "{}", answer.text());
     stopping.join().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(std::net::TcpStream::connect(node.address).is_err(), "the port is free");
+}
+
+#[test]
+fn pages_of_listed_origins_may_read_and_no_others() {
+    const KNOWN: &str = "https://ui.example";
+    const FOREIGN: &str = "https://ui.example.evil";
+    let node = Node::with(|config| config.server.origins = vec![KNOWN.to_owned()]);
+    node.beauty("a", 1.0);
+    let from = |method: &str, path: &str, origin: &str| {
+        Request::new(method, path).header("origin", origin)
+    };
+    let paths = ["/", "/health", "/snapshot", "/metrics", "/api/metrics", "/openapi.json", "/none"];
+    for path in paths {
+        let answer = from("GET", path, KNOWN).send(node.address);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(KNOWN), "{path}");
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("X-Request-Id") && exposed.contains("Retry-After"), "{exposed}");
+        for other in [from("GET", path, FOREIGN).send(node.address), node.get(path)] {
+            assert_eq!(other.header("access-control-allow-origin"), None, "{path}");
+            let varies = |(name, value): &(String, String)| name == "vary" && value == "origin";
+            assert!(other.headers.iter().any(varies), "{path}: {:?}", other.headers);
+        }
+    }
+    // Writing: asked before, and the answer readable whatever it is.
+    for path in ["/event", "/events", "/api/reload", "/api/plugin/x/restart", "/stream/sse"] {
+        let preflight = |origin| {
+            from("OPTIONS", path, origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization,content-type")
+                .send(node.address)
+        };
+        let asked = preflight(KNOWN);
+        assert_eq!(asked.status, 204, "{path}");
+        assert_eq!(asked.header("access-control-allow-origin"), Some(KNOWN));
+        assert!(asked.header("access-control-allow-methods").unwrap().contains("POST"));
+        let headers = asked.header("access-control-allow-headers").unwrap();
+        for name in ["Authorization", "Content-Type", "Last-Event-ID"] {
+            assert!(headers.contains(name), "{headers}");
+        }
+        let refused = preflight(FOREIGN);
+        refused.problem(403);
+        assert_eq!(refused.header("access-control-allow-origin"), None);
+    }
+    let post = |origin| from("POST", "/event", origin).body("{}").send(node.address);
+    assert_eq!((post(KNOWN).status, post(FOREIGN).status), (401, 403));
+    assert_eq!(post(KNOWN).header("access-control-allow-origin"), Some(KNOWN));
+    assert_eq!(post(FOREIGN).header("access-control-allow-origin"), None);
+    // A plain OPTIONS is no preflight.
+    assert_eq!(from("OPTIONS", "/health", KNOWN).send(node.address).status, 405);
+}
+
+#[test]
+fn a_stream_says_that_a_listed_page_may_read_it() {
+    let node = Node::with(|config| config.server.origins = vec!["https://ui.example".to_owned()]);
+    let mut wire = Wire::open(node.address);
+    wire.write(&Request::new("GET", "/stream/sse").header("origin", "https://ui.example").bytes());
+    let head = wire.head_answer();
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("access-control-allow-origin"), Some("https://ui.example"));
+}
+
+#[test]
+fn without_listed_origins_nothing_is_said_about_them() {
+    let node = Node::start();
+    let ask = |method| Request::new(method, "/health").header("origin", "https://ui.example");
+    let answer = ask("GET").send(node.address);
+    let named = |(name, _): &(String, String)| name.starts_with("access-control") || name == "vary";
+    assert!(answer.status == 200 && !answer.headers.iter().any(named), "{:?}", answer.headers);
+    let preflight = ask("OPTIONS").header("access-control-request-method", "GET");
+    assert_eq!(preflight.send(node.address).status, 405);
 }
 
 #[test]

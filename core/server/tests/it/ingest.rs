@@ -1,11 +1,9 @@
 //! `POST /event` and `POST /events`: what is taken, what is refused, and with which status.
 
-use std::io::{BufReader, Write};
-
 use serde_json::json;
 use shimmer_server::config::{Secret, TokenTable};
 
-use crate::client::{Answer, Request, connect};
+use crate::http::{Request, Wire};
 use crate::node::{Node, TOKEN};
 
 const BEAUTY: &str = r#"{"event_id":"evt_1","timestamp":"2025-10-21T06:30:00+02:00","beauty_score":0.92,"wisdom":"Trust"}"#;
@@ -64,11 +62,9 @@ fn the_token_comes_before_the_body() {
     }
     post(Some(TOKEN)).problem(400);
     // Not a byte of the body is needed for the answer.
-    let mut socket = connect(node.address);
-    socket
-        .write_all(b"POST /event HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n")
-        .unwrap();
-    assert_eq!(Answer::read(&mut BufReader::new(&socket), false).status, 401);
+    let mut wire = Wire::open(node.address);
+    wire.write(b"POST /event HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n");
+    assert_eq!(wire.answer().status, 401);
 }
 
 #[test]
@@ -100,16 +96,14 @@ fn bounds_of_bodies_and_events_are_413_and_415() {
     node.post("/event", "text/plain", BEAUTY).problem(415);
     node.post("/events", "application/cloudevents+json", "{}").problem(415);
     // A chunked body has no stated length; it is bounded all the same.
-    let mut socket = connect(node.address);
+    let mut wire = Wire::open(node.address);
     let head = format!(
         "POST /event HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
          content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     );
-    socket.write_all(head.as_bytes()).unwrap();
-    socket
-        .write_all(format!("{:x}\r\n{}\r\n0\r\n\r\n", 9000, " ".repeat(9000)).as_bytes())
-        .unwrap();
-    assert_eq!(Answer::read(&mut BufReader::new(&socket), false).status, 413);
+    wire.write(head.as_bytes());
+    wire.write(format!("{:x}\r\n{}\r\n0\r\n\r\n", 9000, " ".repeat(9000)).as_bytes());
+    assert_eq!(wire.answer().status, 413);
 }
 
 #[test]
@@ -214,7 +208,7 @@ fn the_rate_is_limited_where_it_is_set() {
 #[test]
 fn requests_of_one_connection_are_answered_in_order() {
     let node = Node::start();
-    let mut socket = connect(node.address);
+    let mut wire = Wire::open(node.address);
     let mut bytes = Vec::new();
     for i in 0..50 {
         let body = BEAUTY.replace("evt_1", &format!("evt_{i}"));
@@ -226,10 +220,9 @@ fn requests_of_one_connection_are_answered_in_order() {
                 .bytes(),
         );
     }
-    socket.write_all(&bytes).unwrap();
-    let mut reader = BufReader::new(socket);
+    wire.write(&bytes);
     for i in 0..50 {
-        let answer = Answer::read(&mut reader, false).json();
+        let answer = wire.answer().json();
         assert_eq!(answer["event_id"], format!("evt_{i}"));
         assert_eq!(answer["seq"], i + 1);
     }

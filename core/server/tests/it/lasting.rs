@@ -3,10 +3,10 @@
 use std::fs;
 
 use shimmer_server::config::{Config, Secret, Sources};
-use shimmer_server::{Running, Server, ServerError};
+use shimmer_server::{Reloads, Running, Server, ServerError};
 use tempfile::TempDir;
 
-use crate::client::Request;
+use crate::http::Request;
 
 const EVENT: &str = r#"{"event_id":"e","timestamp":"2025-10-21T04:30:00Z","beauty_score":0.5}"#;
 
@@ -17,7 +17,7 @@ fn config(dir: &TempDir) -> Config {
     config
 }
 
-fn post(node: &Running, token: &str) -> crate::client::Answer {
+fn post(node: &Running, token: &str) -> crate::http::Answer {
     Request::new("POST", "/event").token(token).body(EVENT).send(node.address())
 }
 
@@ -67,7 +67,7 @@ fn a_reload_takes_what_can_change_and_a_bad_file_changes_nothing() {
     write("[auth]\ntoken = \"old-token\"\nrotation_grace = 0\n");
     let sources = Sources { file: Some(file.clone()), ..Sources::nowhere() };
     let loaded = sources.load().unwrap();
-    let node = Server::start(loaded.config, Some(sources)).unwrap();
+    let node = Server::start(loaded.config, Some(Reloads::new(sources, |_| {}))).unwrap();
     assert_eq!(post(&node, "old-token").status, 200);
 
     write("[auth]\ntoken = \"new-token\"\nrotation_grace = 0\n[ring]\ncapacity = 131072\n");

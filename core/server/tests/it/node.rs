@@ -7,7 +7,7 @@ use shimmer_server::config::{Config, Secret, Storage};
 use shimmer_server::{Running, Server};
 use tempfile::TempDir;
 
-use crate::client::{Answer, Request};
+use crate::http::{Answer, Request};
 
 pub(crate) const TOKEN: &str = "test-token";
 

@@ -1,6 +1,5 @@
 //! `/stream` and `/stream/sse`: the handshakes and the way of the socket to the shards.
 
-use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
 
-use crate::client::{Request, connect, read_chunk, read_head};
+use crate::http::{Request, Wire, connect};
 use crate::node::Node;
 
 fn ws(node: &Node, query: &str) -> WebSocket<TcpStream> {
@@ -86,22 +85,18 @@ fn streams_beyond_the_bound_are_503() {
 fn server_sent_events_leave_http_after_the_head() {
     let node = Node::start();
     node.beauty("a", 0.5);
-    let mut socket = connect(node.address);
-    socket
-        .write_all(&Request::new("GET", "/stream/sse").header("last-event-id", "0").bytes())
-        .unwrap();
-    let mut reader = BufReader::new(socket);
-    let (status, headers) = read_head(&mut reader);
-    let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    assert_eq!(status, 200);
-    assert_eq!(header("content-type"), Some("text/event-stream"));
-    assert_eq!(header("transfer-encoding"), Some("chunked"));
-    assert_eq!(header("content-encoding"), None);
-    assert!(header("x-request-id").is_some());
+    let mut wire = Wire::open(node.address);
+    wire.write(&Request::new("GET", "/stream/sse").header("last-event-id", "0").bytes());
+    let head = wire.head_answer();
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(head.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(head.header("content-encoding"), None);
+    assert!(head.header("x-request-id").is_some());
     node.beauty("b", 0.6);
     let mut text = String::new();
     while !text.contains("\"b\"") {
-        text.push_str(&String::from_utf8(read_chunk(&mut reader).expect("a chunk")).unwrap());
+        text.push_str(&String::from_utf8(wire.chunk().expect("a chunk")).unwrap());
     }
     let ids: Vec<_> = text.lines().filter(|line| line.starts_with("id:")).collect();
     assert_eq!(ids, ["id: 1", "id: 2"], "{text}");

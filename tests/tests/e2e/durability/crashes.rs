@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::http::Request;
-use crate::server::{Home, PATIENCE, TOKEN, TestServer, general, wait};
+use crate::server::{Home, PATIENCE, TOKEN, TestServer, general, plugin_table, wait};
 
 const KILLS: usize = 50;
 const POSTERS: usize = 3;
@@ -22,9 +22,9 @@ fn post_until_broken(address: SocketAddr, name: &str, known: &Acknowledged) -> O
     let mut socket = TcpStream::connect(address).ok()?;
     socket.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut reader = BufReader::new(socket.try_clone().ok()?);
-    for i in 0.. {
+    for i in 0u32.. {
         let id = format!("{name}-{i}");
-        let body = general(&id, "k", 1.0).to_string();
+        let body = general(&id, "k", i.into()).to_string();
         socket.write_all(&Request::new("POST", "/event").token(TOKEN).body(body).bytes()).ok()?;
         let (mut line, mut length) = (String::new(), 0);
         while !line.ends_with("\r\n\r\n") {
@@ -47,6 +47,21 @@ fn post_until_broken(address: SocketAddr, name: &str, known: &Acknowledged) -> O
         known.lock().unwrap().insert(id, answer["seq"].as_u64().unwrap());
     }
     None
+}
+
+/// The values of all events of a kind, in order of size.
+fn values(server: &TestServer, kind: &str) -> Vec<u64> {
+    let (mut since, mut values) = (0, Vec::new());
+    loop {
+        let page = server.json(&format!("/snapshot?kind={kind}&limit=5000&since_seq={since}"));
+        if page["count"] == 0 {
+            values.sort_unstable();
+            return values;
+        }
+        let events = page["events"].as_array().unwrap();
+        values.extend(events.iter().map(|event| event["value"].as_f64().unwrap() as u64));
+        since = page["next_seq"].as_u64().unwrap();
+    }
 }
 
 /// All events of a node, by sequence.
@@ -107,6 +122,30 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
     let name = server.json("/health")["node_id"].clone();
     drop(server);
     assert_eq!(home.start().json("/health")["node_id"], name, "the same node");
+}
+
+#[test]
+fn what_a_plugin_emits_is_there_once_however_often_the_node_is_killed() {
+    // Without ids of their own no deduplication makes a second echo look like the first.
+    let counter = plugin_table("counter") + "[plugin.config]\nids = false\n";
+    let home = Home::new(&format!("[ring]\nmax_events = 65536\n{counter}"));
+    let known = Acknowledged::default();
+    for round in 0..10 {
+        let server = home.start();
+        let enough = known.lock().unwrap().len() + 30 + round * 7;
+        let address = server.address;
+        std::thread::scope(|scope| {
+            let known = &known;
+            scope.spawn(move || post_until_broken(address, &format!("r{round}"), known));
+            wait("acknowledgements", || known.lock().unwrap().len() >= enough);
+            server.kill();
+        });
+    }
+    let server = home.start();
+    server.until("counter", |card| card["lag_events"] == 0 && card["state"] == "RUNNING");
+    let posted = values(&server, "k");
+    assert!(posted.len() >= known.into_inner().unwrap().len());
+    assert_eq!(values(&server, "echo"), posted);
 }
 
 /// A node that was killed after twenty events, and its journal.

@@ -1,0 +1,127 @@
+//! Where the long work of ingest is done: on a few threads beside those that serve pages.
+//!
+//! A thread that has parsed for a while has used up its share of the processor, and the kernel lets
+//! it wait when it wakes; a page that it then has to answer waits with it. The rule: what takes long
+//! never runs on a thread of the runtime, and the number of threads it runs on is bounded.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::config::SyncMode;
+use crate::http::{Problem, Refused};
+
+/// A body above this takes longer than handing it over costs.
+const LARGE_BYTES: usize = 32 << 10;
+/// Posts that wait for the disk together, when each of them has to.
+const WAIT_TOGETHER: usize = 64;
+
+/// The threads, and which bodies go there.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    room: Arc<Semaphore>,
+    above_bytes: usize,
+}
+
+impl Stage {
+    /// As many threads as there are cores; with [`SyncMode::Always`] every post waits for the disk, so
+    /// there all of them are long, and many are let in, since one write to the disk serves all that wait.
+    pub(crate) fn new(sync: SyncMode) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        match sync {
+            SyncMode::Always => Self::of(WAIT_TOGETHER.max(cores), 0),
+            SyncMode::Never | SyncMode::Second => Self::of(cores, LARGE_BYTES),
+        }
+    }
+
+    fn of(threads: usize, above_bytes: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(threads)), above_bytes }
+    }
+
+    /// Whether a body of this length is work for the stage.
+    pub(crate) fn takes(&self, body_bytes: usize) -> bool {
+        body_bytes > self.above_bytes
+    }
+
+    /// Does `work` when there is room, first come first served. It is done to its end even when nobody
+    /// waits for it any more; a panic in it is passed on.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let stopping = || Problem::busy("the node is stopping");
+        let permit = self.room.clone().acquire_owned().await.map_err(|_| stopping())?;
+        let done = spawn_blocking(move || {
+            // Held until here, whether or not the request is still there.
+            let _permit = permit;
+            work()
+        });
+        match done.await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(stopping()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn no_more_works_at_once_than_there_is_room_for() {
+        let stage = Arc::new(Stage::of(2, 0));
+        let (starts, started) = mpsc::channel();
+        let mut ends = Vec::new();
+        let mut works = Vec::new();
+        for i in 0..3 {
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            let (stage, starts) = (stage.clone(), starts.clone());
+            works.push(tokio::spawn(async move {
+                let work = move || {
+                    starts.send(i).unwrap();
+                    // Ends when its sender is dropped.
+                    let _ = ended.recv();
+                    Ok(i)
+                };
+                stage.run(work).await.unwrap()
+            }));
+            tokio::task::yield_now().await;
+        }
+        let mut first: Vec<i32> = started.iter().take(2).collect();
+        first.sort_unstable();
+        assert_eq!(first, [0, 1]);
+        assert!(stage.room.try_acquire().is_err() && started.try_recv().is_err());
+        // One whose client has gone still counts until it is done.
+        works[0].abort();
+        assert!(works.remove(0).await.unwrap_err().is_cancelled());
+        assert!(stage.room.try_acquire().is_err());
+        drop(ends);
+        assert_eq!(works.pop().unwrap().await.unwrap(), 2);
+        assert_eq!(works.pop().unwrap().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_comes_out_and_gives_its_room_back() {
+        let stage = Arc::new(Stage::of(1, 0));
+        let inner = stage.clone();
+        let work =
+            tokio::spawn(async move { inner.run(|| -> Result<(), _> { panic!("a fault") }).await });
+        assert!(work.await.unwrap_err().is_panic());
+        assert_eq!(stage.run(|| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[test]
+    fn posts_that_wait_for_the_disk_are_all_long() {
+        assert!(Stage::new(SyncMode::Always).takes(1));
+        assert!(!Stage::new(SyncMode::Second).takes(LARGE_BYTES));
+        assert!(Stage::new(SyncMode::Second).takes(LARGE_BYTES + 1));
+    }
+}

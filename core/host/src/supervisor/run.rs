@@ -299,14 +299,17 @@ impl Supervisor {
         );
         self.host_log(4, &told);
         self.shared.facts().last_error = Some(told.clone());
+        let rolled_back = back.is_some();
+        if let Some(back) = back
+            && let Some(failed) = self.library.replace(back)
+        {
+            self.store.drop_copy(&failed);
+        }
+        // Last, so that who hears of it finds it done.
         if let Some(done) = reload.done.take() {
             done(Err(ControlError::Failed(told)));
         }
-        let Some(back) = back else { return false };
-        if let Some(failed) = self.library.replace(back) {
-            self.store.drop_copy(&failed);
-        }
-        true
+        rolled_back
     }
 
     fn stop_then(&mut self, after: After) {
@@ -397,8 +400,10 @@ impl Supervisor {
 
     fn bury(&mut self, ending: Ending) {
         let Some(up) = self.up.take() else { return };
-        self.settle_figures(&up);
         let state = if self.shutdown { State::Stopped } else { State::Restarting };
+        // Before its figures are settled: no card shows it running, and without lag for being gone.
+        self.set_state(state);
+        self.settle_figures(&up);
         self.fail_calls(state);
         if let Some((_, after)) = up.stopping {
             match after {

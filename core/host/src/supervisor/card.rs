@@ -204,8 +204,9 @@ impl Shared {
 
     /// The card.
     pub(crate) fn card(&self, name: &str, isolation: Isolation, delivery: Delivery) -> Card {
-        let (lag_events, event_count, missed_count) = self.live().figures();
+        // Looked at together: figures between two instances are not those of a running one.
         let facts = self.facts();
+        let (lag_events, event_count, missed_count) = self.live().figures();
         let manifest = facts.manifest.as_ref();
         Card {
             name: name.to_owned(),

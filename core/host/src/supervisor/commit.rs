@@ -64,10 +64,16 @@ impl Supervisor {
     /// Publishes a waiting transaction, if there is room now.
     pub(super) fn retry_pending(&mut self) {
         let Some(pending) = self.up.as_mut().and_then(|up| up.pending.take()) else { return };
-        match self.publish(&pending.effects, Some(pending.cursor)) {
+        // Before the cursor moves with it: who sees no lag any more sees all events counted.
+        let counted = (pending.cursor, pending.events);
+        let before = std::mem::replace(&mut self.shared.live().committed, counted);
+        let published = self.publish(&pending.effects, Some(pending.cursor));
+        if published.is_err() {
+            self.shared.live().committed = before;
+        }
+        match published {
             Ok(_) => {
                 self.send_topics(&pending.effects);
-                self.shared.live().committed = (pending.cursor, pending.events);
                 self.acknowledge(pending.id, Ok(0));
             }
             Err(Failure::Full) => {

@@ -400,8 +400,12 @@ impl Supervisor {
 
     fn bury(&mut self, ending: Ending) {
         let Some(up) = self.up.take() else { return };
-        self.settle_figures(&up);
         let state = if self.shutdown { State::Stopped } else { State::Restarting };
+        // Before its figures are settled: no card shows it running, and without lag for being gone.
+        if self.shared.state() == State::Running {
+            self.set_state(state);
+        }
+        self.settle_figures(&up);
         self.fail_calls(state);
         if let Some((_, after)) = up.stopping {
             match after {

@@ -402,7 +402,9 @@ impl Supervisor {
         let Some(up) = self.up.take() else { return };
         let state = if self.shutdown { State::Stopped } else { State::Restarting };
         // Before its figures are settled: no card shows it running, and without lag for being gone.
-        self.set_state(state);
+        if self.shared.state() == State::Running {
+            self.set_state(state);
+        }
         self.settle_figures(&up);
         self.fail_calls(state);
         if let Some((_, after)) = up.stopping {

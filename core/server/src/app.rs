@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::fold::Fold;
 use crate::http::RequestIds;
-use crate::ingest::{IngestLog, Stage};
+use crate::ingest::{Buffers, IngestLog, Stage};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) ingest_log: IngestLog,
     pub(crate) stage: Stage,
+    pub(crate) buffers: Buffers,
     pub(crate) request_ids: RequestIds,
     pub(crate) reloader: Reloader,
     pub(crate) started: Instant,
@@ -62,6 +63,7 @@ impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             stage: Stage::new(parts.config.ring.sync),
+            buffers: Buffers::default(),
             config: RwLock::new(Arc::new(parts.config)),
             node_id: parts.node_id,
             producer: parts.ring.producer(),

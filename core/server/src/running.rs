@@ -17,6 +17,7 @@ use crate::auth::Auth;
 use crate::config::{self, Config, ReloadPlan, Sources};
 use crate::data_dir::{DataDir, random_u32};
 use crate::fold::Fold;
+use crate::ingest::Stage;
 use crate::listener::{Listener, stopped};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
@@ -133,6 +134,7 @@ impl Running {
     fn serve(app: Arc<App>, listener: Listener, address: SocketAddr) -> Result<Self, ServerError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("http")
+            .max_blocking_threads(Stage::threads(app.config().ring.sync))
             .enable_all()
             .build()
             .map_err(|source| ServerError::System { what: "the runtime", source })?;

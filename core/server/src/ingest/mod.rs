@@ -25,7 +25,7 @@ use crate::listener::Peer;
 
 pub(crate) use log::IngestLog;
 pub(crate) use stage::Stage;
-pub(crate) use store::unix_ns;
+pub(crate) use store::{Buffers, unix_ns};
 
 use media::Media;
 

@@ -41,6 +41,13 @@ impl Stage {
         Self { room: Arc::new(Semaphore::new(threads)), above_bytes }
     }
 
+    /// Threads that the runtime may have beside its own: those of the stage, and one for each of its
+    /// own that a page blocks, with a few to spare. More would only keep more memory.
+    pub(crate) fn threads(sync: SyncMode) -> usize {
+        let stage = Self::new(sync).room.available_permits();
+        stage + available_parallelism().map_or(1, NonZero::get) + 4
+    }
+
     /// Whether a body of this length is work for the stage.
     pub(crate) fn takes(&self, body_bytes: usize) -> bool {
         body_bytes > self.above_bytes

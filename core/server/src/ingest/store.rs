@@ -1,6 +1,7 @@
-//! Parse, check and publish, in one go on one thread with buffers that the thread keeps.
+//! Parse, check and publish, in one go on one thread with buffers that are kept.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -15,18 +16,30 @@ use crate::app::App;
 use crate::http::{Answer, Problem, Refused, RequestId};
 use crate::plugins::limits;
 
-/// Memory for each buffer that a thread keeps between batches.
+/// Memory for each buffer that is kept between batches.
 const KEEP_BYTES: usize = 1 << 20;
 
-#[derive(Default)]
-struct Scratch {
-    parser: Parser,
-    batch: Batch,
-    outcomes: Vec<Outcome>,
+thread_local! {
+    /// For single events: small, and used by the few threads of the runtime.
+    static SINGLE: RefCell<(Parser, Vec<Outcome>)> = RefCell::default();
 }
 
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+/// The buffers of batches: as many as batches are stored at once, on whatever threads. Those of a
+/// thread would stay with every thread that ever stored one.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers(Mutex<Vec<(Batch, Vec<Outcome>)>>);
+
+impl Buffers {
+    /// Lends buffers to `work`; those that a panic takes with it are made anew.
+    fn lend<T>(&self, work: impl FnOnce(&mut Batch, &mut Vec<Outcome>) -> T) -> T {
+        let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last given back is the one most likely in the cache.
+        let taken = free().pop();
+        let (mut batch, mut outcomes) = taken.unwrap_or_default();
+        let result = work(&mut batch, &mut outcomes);
+        free().push((batch, outcomes));
+        result
+    }
 }
 
 /// Stores the one event of `body`.
@@ -40,7 +53,7 @@ pub(super) fn one(
 ) -> Result<Answer, Refused> {
     let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
-    SCRATCH.with_borrow_mut(|Scratch { parser, outcomes, .. }| {
+    SINGLE.with_borrow_mut(|(parser, outcomes)| {
         let event = match media {
             One::Json => parser.parse(body, &receipt, &limits),
             One::CloudStructured => parser.parse_cloudevent(body, &receipt, &limits),
@@ -85,7 +98,7 @@ pub(super) fn many(
 ) -> Result<Answer, Refused> {
     let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
-    SCRATCH.with_borrow_mut(|Scratch { batch, outcomes, .. }| {
+    app.buffers.lend(|batch, outcomes| {
         let parsed = match media {
             Many::Ndjson => batch.parse_ndjson(body, &receipt, &limits),
             Many::Array => batch.parse_array(body, &receipt, &limits),

@@ -32,7 +32,7 @@ const CASES: [(&str, Make); 7] = [
     ("crossbeam", peers::crossbeam),
     ("tokio_broadcast", peers::tokio),
 ];
-const REFERENCE: &str = "disruptor";
+const REFERENCE: &str = "disruptor_same";
 const GROUPS: [(&str, Mode); 2] =
     [("publish_single", Mode::Single), ("publish_batch_1000", Mode::Batch)];
 

@@ -1,0 +1,43 @@
+//! What a fractal picture is, whoever computes it.
+//!
+//! A [`View`] names the points and the formula, a [`Renderer`] answers with a [`Raw`] raster (smooth
+//! escape count and distance estimate for each pixel), and colouring turns that into a picture
+//! afterwards, so that another palette costs nothing.
+//!
+//! - [`Viewport`], [`TileAddress`]: which points, to any depth.
+//! - [`Precision`]: which arithmetic a pixel spacing needs.
+//! - [`Reference`], [`Steps`]: the orbit that perturbation follows and the leaps over it, for every
+//!   backend that renders deep views.
+//! - [`Exact`]: the slow renderer that is right by construction.
+//! - [`Palette`], [`Style`], [`Picture`], [`ascii`]: colours, light, characters.
+
+#![forbid(unsafe_code)]
+
+mod decimal;
+
+mod exact;
+pub mod fixed;
+mod float_exp;
+mod formula;
+
+mod precision;
+mod raw;
+
+mod renderer;
+
+mod smooth;
+
+mod view;
+
+pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
+pub use exact::Exact;
+pub use float_exp::{ComplexExp, FloatExp, exp2i, exponent_of};
+pub use formula::Formula;
+pub use precision::Precision;
+pub use raw::{INTERIOR, Raw};
+pub use renderer::{Channels, Control, RenderError, Renderer};
+pub use smooth::{BAILOUT_SQR, RADIUS_SQR, distance, smooth};
+pub use view::{
+    Lattice, MAX_CENTRE, MAX_ITER, MAX_PIXELS, MAX_SIDE, MAX_ZOOM_LOG10, MIN_ZOOM_LOG10, Refused,
+    Region, View, Viewport, default_max_iter,
+};

@@ -77,7 +77,33 @@ fn timed(cpu: &Cpu, view: &View, channels: Channels, runs: usize) -> (Raw, f64) 
     best
 }
 
+/// The value of a `key = "value"` line.
+fn field<'a>(text: &'a str, key: &str) -> &'a str {
+    let line = text.lines().find(|line| line.trim_start().starts_with(key)).expect(key);
+    line.split_once('=').expect("a value").1.trim().trim_matches('"')
+}
+
+/// Renders the view of a file with the lines `real`, `imag`, `zoom` and `iterations`, as several
+/// public renderers keep their locations.
+fn measure_location(path: &str) {
+    let text = std::fs::read_to_string(path).expect("a location file");
+    let centre = [field(&text, "real"), field(&text, "imag")];
+    let max_iter = field(&text, "iterations").parse().expect("a count");
+    let viewport = Viewport::parse(centre, field(&text, "zoom"), [1024, 1024]).expect("a view");
+    let view = View::new(viewport, Formula::Mandelbrot, Some(max_iter)).expect("a limit");
+    let cpu = Cpu::new(CpuOptions { threads: 1, ..CpuOptions::default() }).expect("threads");
+    let (raw, seconds) = timed(&cpu, &view, Channels::Smooth, 1);
+    let mean = steps(&raw, view.max_iter()) / raw.mu.len() as f64;
+    let inside = raw.mu.iter().filter(|mu| **mu < 0.0).count();
+    println!("{path}: {seconds:.2} s, mean count {mean:.0}, inside {inside}");
+}
+
 fn main() {
+    let paths: Vec<String> = std::env::args().skip(1).collect();
+    if !paths.is_empty() {
+        paths.iter().for_each(|path| measure_location(path));
+        return;
+    }
     for isa in Isa::available().into_iter().take(2) {
         let (doubles, singles) = (fma_rate_f64(isa), fma_rate_f32(isa));
         println!("{}: {:.1} Gfma/s f64, {:.1} f32", isa.name(), doubles / 1e9, singles / 1e9);

@@ -5,8 +5,8 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use shimmer_fractal::{Channels, Control, Raw, Region, RenderError, Renderer, View};
 
-use crate::direct;
 use crate::simd::Isa;
+use crate::{deep, direct};
 
 /// Whether an orbit's end may be known without running to it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -71,6 +71,9 @@ impl Renderer for Cpu {
         control: &Control<'_>,
     ) -> Result<Raw, RenderError> {
         assert!(region.is_within(view.viewport()), "the region lies inside the view");
+        if !view.precision().is_direct() {
+            return deep::render(view, region, channels, control, &self.pool);
+        }
         let with = (&self.pool, self.options.isa, self.options.shortcuts);
         direct::render(view, region, channels, control, with)
     }

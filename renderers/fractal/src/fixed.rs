@@ -60,7 +60,7 @@ pub(crate) fn leading(value: &IBig) -> (u64, i64, Sign) {
     (mantissa, exponent, sign)
 }
 
-/// `value * 2^-bits`, cut to 53 bits; zero below the range of doubles.
+/// `value * 2^-bits`, rounded to 53 bits; zero below the range of doubles.
 #[must_use]
 pub fn to_f64(value: &IBig, bits: usize) -> f64 {
     FloatExp::from_fixed(value, bits).to_f64()

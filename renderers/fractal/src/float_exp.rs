@@ -57,13 +57,13 @@ impl FloatExp {
         Self { mantissa, exponent: exponent + shift }
     }
 
-    /// `value * 2^-bits`, cut to 53 bits.
+    /// `value * 2^-bits`, rounded to 53 bits.
     #[must_use]
     pub fn from_fixed(value: &IBig, bits: usize) -> Self {
         let (top, exponent, sign) = crate::fixed::leading(value);
-        let mantissa = (top >> 11) as f64;
+        let mantissa = top as f64;
         let mantissa = if sign == Sign::Negative { -mantissa } else { mantissa };
-        Self::new(mantissa, exponent + 11 - bits as i64)
+        Self::new(mantissa, exponent - bits as i64)
     }
 
     /// The nearest double; zero below the normal doubles, infinity above.

@@ -6,13 +6,14 @@
 //!
 //! - [`Viewport`], [`TileAddress`]: which points, to any depth.
 //! - [`Precision`]: which arithmetic a pixel spacing needs.
-//! - [`Reference`], [`Steps`]: the orbit that perturbation follows and the leaps over it, for every
+//! - [`Reference`], [`Leaps`]: the orbit that perturbation follows and the leaps over it, for every
 //!   backend that renders deep views.
 //! - [`Exact`]: the slow renderer that is right by construction.
 //! - [`Palette`], [`Style`], [`Picture`], [`ascii`]: colours, light, characters.
 
 #![forbid(unsafe_code)]
 
+mod bla;
 mod decimal;
 
 mod exact;
@@ -23,18 +24,21 @@ mod formula;
 mod precision;
 mod raw;
 
+mod reference;
 mod renderer;
 
 mod smooth;
 
 mod view;
 
+pub use bla::{Leap, Leaps, Linear, MatrixExp};
 pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
 pub use exact::Exact;
 pub use float_exp::{ComplexExp, FloatExp, exp2i, exponent_of};
 pub use formula::Formula;
 pub use precision::Precision;
 pub use raw::{INTERIOR, Raw};
+pub use reference::{Orbit, Reference};
 pub use renderer::{Channels, Control, RenderError, Renderer};
 pub use smooth::{BAILOUT_SQR, RADIUS_SQR, distance, smooth};
 pub use view::{

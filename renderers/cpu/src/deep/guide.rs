@@ -1,0 +1,129 @@
+//! What every pixel of a deep view is followed beside: the orbit in doubles and the leaps over it.
+//!
+//! The rule: built once for a view and read by all its threads; nothing here depends on a pixel.
+
+use shimmer_fractal::{
+    ComplexExp, Control, FloatExp, Leap, Leaps, Linear, Precision, Reference, RenderError, View,
+    exp2i,
+};
+use std::sync::Arc;
+
+/// The exponent of the smallest difference that is followed in doubles in a view whose constants are
+/// too small for them: its square is still a double.
+pub(super) const NARROW_EXPONENT: i64 = -450;
+
+/// A leap in doubles.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Narrow {
+    /// What happens to the difference, a matrix by rows.
+    pub(super) a: [f64; 4],
+    /// What happens to the difference of the constants.
+    pub(super) b: [f64; 4],
+    /// The largest part of a difference it may be used for.
+    pub(super) radius: f64,
+}
+
+/// One orbit and its leaps.
+pub(super) struct Track<L> {
+    pub(super) orbit: Arc<Reference>,
+    pub(super) is_first: bool,
+    pub(super) leaps: Leaps<L>,
+    /// The same leaps in doubles, level by level.
+    pub(super) narrow: Vec<Vec<Narrow>>,
+}
+
+impl<L: Linear> Track<L> {
+    fn new(reference: &Arc<Reference>, is_first: bool, view: &View, reach: FloatExp) -> Self {
+        let orbit = if is_first { reference.first() } else { reference.critical() };
+        let leaps = Leaps::<L>::over(orbit, view.formula(), reach);
+        let is_scaled = view.precision() == Precision::Scaled;
+        let narrow = |leap: &Leap<L>| narrow(leap, is_scaled, reach);
+        let narrow =
+            leaps.levels().iter().map(|level| level.iter().map(narrow).collect()).collect();
+        Self { orbit: Arc::clone(reference), is_first, leaps, narrow }
+    }
+
+    #[inline(always)]
+    pub(super) fn orbit(&self) -> &shimmer_fractal::Orbit {
+        if self.is_first { self.orbit.first() } else { self.orbit.critical() }
+    }
+
+    fn bytes(&self) -> usize {
+        let narrow: usize = self.narrow.iter().map(|level| size_of_val(&**level)).sum();
+        self.leaps.bytes() + narrow
+    }
+}
+
+/// A leap in doubles, with radius zero where doubles cannot hold it. Where constants are too small for
+/// doubles, only leaps in which they do not matter are kept.
+fn narrow<L: Linear>(leap: &Leap<L>, is_scaled: bool, reach: FloatExp) -> Narrow {
+    // Parts are compared instead of absolute values; the larger part is at least 0.7 of those.
+    let radius = (leap.radius * FloatExp::from(std::f64::consts::FRAC_1_SQRT_2)).to_f64();
+    let (a, b) = (leap.a.matrix(), leap.b.matrix());
+    let is_finite = |m: [f64; 4]| m.iter().all(|part| part.is_finite());
+    if !is_scaled {
+        let usable = is_finite(a) && is_finite(b);
+        return Narrow { a, b, radius: if usable { radius } else { 0.0 } };
+    }
+    let smallest = leap.a.norm() * FloatExp::new(1.0, NARROW_EXPONENT - 60);
+    let usable = is_finite(a) && leap.b.norm() * reach < smallest;
+    Narrow { a, b: [0.0; 4], radius: if usable { radius } else { 0.0 } }
+}
+
+/// Everything that pixels of a view share.
+pub(super) struct Guide<L> {
+    pub(super) first: Option<Track<L>>,
+    pub(super) critical: Track<L>,
+    /// The view's middle as seen from the reference.
+    pub(super) offset: ComplexExp,
+    /// The steps that all pixels take together at the beginning: how many, and `d = head * c` after
+    /// them.
+    pub(super) head: (u32, L),
+    pub(super) is_scaled: bool,
+}
+
+impl<L: Linear> Guide<L> {
+    /// Prepares a view beside a reference that serves it.
+    pub(super) fn new(
+        reference: &Arc<Reference>,
+        view: &View,
+        control: &Control<'_>,
+    ) -> Result<Self, RenderError> {
+        let offset = reference.offset(view.viewport());
+        let reach = offset.abs() + view.viewport().radius();
+        // The constants of a Julia set do not differ.
+        let spread = if reference.has_two_orbits() { FloatExp::ZERO } else { reach };
+        control.check()?;
+        let first = reference.has_two_orbits().then(|| Track::new(reference, true, view, spread));
+        control.check()?;
+        let critical = Track::new(reference, false, view, spread);
+        let head = if first.is_some() { (0, L::IDENTITY) } else { head(&critical, view, reach) };
+        let is_scaled = view.precision() == Precision::Scaled;
+        Ok(Self { first, critical, offset, head, is_scaled })
+    }
+
+    /// Bytes that it occupies, without the reference.
+    pub(super) fn bytes(&self) -> usize {
+        self.critical.bytes() + self.first.as_ref().map_or(0, Track::bytes)
+    }
+}
+
+/// The longest row of leaps from the beginning that is good for every constant within `reach`.
+fn head<L: Linear>(track: &Track<L>, view: &View, reach: FloatExp) -> (u32, L) {
+    // From zero to the first point: d = c.
+    let (mut steps, mut head) = (1_u32, L::IDENTITY);
+    let most = view.max_iter();
+    while let Some((leap, taken)) =
+        track.leaps.longest(steps as usize, head.norm() * reach, most - steps)
+    {
+        head = leap.a.after(head).plus(leap.b);
+        steps += taken;
+    }
+    (steps, head)
+}
+
+/// The smallest part of a difference that is followed in doubles.
+pub(super) fn narrow_floor(is_scaled: bool) -> f64 {
+    if is_scaled { exp2i(NARROW_EXPONENT) } else { 0.0 }
+}

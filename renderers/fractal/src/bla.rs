@@ -1,0 +1,276 @@
+//! Leaps: many steps of a difference from a reference orbit taken as one linear step.
+//!
+//! The rule: while a difference `d` is small beside the orbit, its square is not seen in the result,
+//! so a step is `d' = A d + B c`, and so is any row of steps; each leap carries the radius within which
+//! that holds. (Bilinear approximation, Zhuoran 2021; merging of steps after C. Heiland-Allen,
+//! "Deep zoom theory and practice (again)".)
+
+use crate::reference::Orbit;
+use crate::{ComplexExp, FloatExp, Formula};
+
+/// A difference below this part of the orbit's derivative leaves no trace of its square that a picture
+/// could show.
+const TOLERANCE_LOG2: i64 = -26;
+/// Leaps of fewer than `2^FIRST_LEVEL` steps save nothing.
+pub(crate) const FIRST_LEVEL: u32 = 2;
+
+/// A linear map of the plane.
+pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
+    /// The map that does nothing.
+    const IDENTITY: Self;
+    /// The derivative of a formula at a point.
+    fn derivative(formula: &Formula, z: ComplexExp) -> Self;
+    /// `self` after `inner`.
+    #[must_use]
+    fn after(self, inner: Self) -> Self;
+    /// The sum of two maps.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+    /// The map applied to a number.
+    fn apply(self, to: ComplexExp) -> ComplexExp;
+    /// The largest factor by which it stretches, or somewhat more.
+    fn norm(self) -> FloatExp;
+    /// The matrix in doubles, by rows.
+    fn matrix(self) -> [f64; 4];
+}
+
+impl Linear for ComplexExp {
+    const IDENTITY: Self = Self::ONE;
+
+    fn derivative(_: &Formula, z: ComplexExp) -> Self {
+        z.scaled(1)
+    }
+
+    fn after(self, inner: Self) -> Self {
+        self * inner
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+
+    fn apply(self, to: ComplexExp) -> ComplexExp {
+        self * to
+    }
+
+    fn norm(self) -> FloatExp {
+        self.abs()
+    }
+
+    fn matrix(self) -> [f64; 4] {
+        let [x, y] = self.to_f64();
+        [x, -y, y, x]
+    }
+}
+
+/// A real matrix by columns, for formulas that are no functions of one complex variable.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MatrixExp {
+    columns: [ComplexExp; 2],
+}
+
+impl Linear for MatrixExp {
+    const IDENTITY: Self =
+        Self { columns: [ComplexExp::ONE, ComplexExp { x: 0.0, y: 1.0, exponent: 0 }] };
+
+    fn derivative(formula: &Formula, z: ComplexExp) -> Self {
+        let right = z.scaled(1);
+        let up = ComplexExp { x: -right.y, y: right.x, ..right };
+        let is_flipped = match formula {
+            Formula::Mandelbrot | Formula::Julia { .. } => false,
+            Formula::BurningShip => z.x * z.y < 0.0,
+            Formula::Tricorn => true,
+        };
+        let flip = |v: ComplexExp| if is_flipped { ComplexExp { y: -v.y, ..v } } else { v };
+        Self { columns: [flip(right), flip(up)] }
+    }
+
+    fn after(self, inner: Self) -> Self {
+        Self { columns: inner.columns.map(|column| self.apply(column)) }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        let [a, b] = self.columns;
+        let [c, d] = other.columns;
+        Self { columns: [a + c, b + d] }
+    }
+
+    fn apply(self, to: ComplexExp) -> ComplexExp {
+        let [right, up] = self.columns;
+        right.times(to.re()) + up.times(to.im())
+    }
+
+    fn norm(self) -> FloatExp {
+        // Frobenius: at most 1.42 times the spectral norm, and no square roots of differences.
+        let [a, b] = self.columns;
+        (a.norm_sqr() + b.norm_sqr()).sqrt()
+    }
+
+    fn matrix(self) -> [f64; 4] {
+        let [[a, c], [b, d]] = self.columns.map(ComplexExp::to_f64);
+        [a, b, c, d]
+    }
+}
+
+/// A row of steps as one: `d' = a d + b c`, for `|d|` up to `radius`.
+#[derive(Clone, Copy, Debug)]
+pub struct Leap<L> {
+    /// What happens to the difference.
+    pub a: L,
+    /// What happens to the difference of the constants.
+    pub b: L,
+    /// The largest `|d|` it may be used for.
+    pub radius: FloatExp,
+}
+
+/// All leaps over an orbit. Level `l` holds leaps of `2^l` steps that begin at the points
+/// `1, 1 + 2^l, 1 + 2 * 2^l, ...`
+#[derive(Clone, Debug)]
+pub struct Leaps<L> {
+    levels: Vec<Vec<Leap<L>>>,
+    first_level: u32,
+}
+
+impl<L: Linear> Leaps<L> {
+    /// The leaps over an orbit for constants that differ from the reference's by at most `reach`.
+    #[must_use]
+    pub fn over(orbit: &Orbit, formula: &Formula, reach: FloatExp) -> Self {
+        let length = 1 << FIRST_LEVEL;
+        let count = orbit.end().saturating_sub(1) / length;
+        let first: Vec<_> = (0..count)
+            .map(|leap| {
+                let begin = 1 + leap * length;
+                (begin + 1..begin + length)
+                    .map(|at| single(formula, orbit.wide(at)))
+                    .fold(single(formula, orbit.wide(begin)), |inner, outer| {
+                        merged(inner, outer, reach)
+                    })
+            })
+            .collect();
+        let mut levels = Vec::new();
+        let mut level = first;
+        while level.iter().any(|leap| leap.radius > FloatExp::ZERO) {
+            let pairs = level.chunks_exact(2);
+            let next = pairs.map(|pair| merged(pair[0], pair[1], reach)).collect();
+            levels.push(level);
+            level = next;
+        }
+        Self { levels, first_level: FIRST_LEVEL }
+    }
+
+    /// The leaps of each level, from leaps of `2^first_level` steps on.
+    #[must_use]
+    pub fn levels(&self) -> &[Vec<Leap<L>>] {
+        &self.levels
+    }
+
+    /// The level of the shortest leaps.
+    #[must_use]
+    pub fn first_level(&self) -> u32 {
+        self.first_level
+    }
+
+    /// The longest leap from a point for a difference of `size` that takes at most `most` steps, and
+    /// how many it takes.
+    #[must_use]
+    pub fn longest(&self, from: usize, size: FloatExp, most: u32) -> Option<(&Leap<L>, u32)> {
+        let index = from.checked_sub(1)?;
+        let mut best = None;
+        for (level, leaps) in (self.first_level..).zip(&self.levels) {
+            let aligned = index & ((1 << level) - 1) == 0;
+            let leap = if aligned { leaps.get(index >> level) } else { None };
+            match leap {
+                Some(leap) if size < leap.radius && 1 << level <= most => {
+                    best = Some((leap, 1 << level));
+                }
+                _ => break,
+            }
+        }
+        best
+    }
+
+    /// Bytes that they occupy.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.levels.iter().map(|level| size_of_val(&**level)).sum()
+    }
+}
+
+/// One step as a leap.
+fn single<L: Linear>(formula: &Formula, z: ComplexExp) -> Leap<L> {
+    let a = L::derivative(formula, z);
+    let mut radius = z.abs() * FloatExp::new(1.0, TOLERANCE_LOG2 + 1);
+    if *formula == Formula::BurningShip {
+        // The fold at the axes must not lie in between.
+        radius = radius.min(z.re().abs()).min(z.im().abs());
+    }
+    Leap { a, b: L::IDENTITY, radius }
+}
+
+/// Two leaps in a row as one.
+fn merged<L: Linear>(inner: Leap<L>, outer: Leap<L>, reach: FloatExp) -> Leap<L> {
+    let left = outer.radius - inner.b.norm() * reach;
+    let stretch = inner.a.norm();
+    let through = if left > FloatExp::ZERO && stretch > FloatExp::ZERO {
+        left * stretch.recip()
+    } else {
+        FloatExp::ZERO
+    };
+    Leap {
+        a: outer.a.after(inner.a),
+        b: outer.a.after(inner.b).plus(outer.b),
+        radius: inner.radius.min(through),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Control, Reference, View, Viewport};
+
+    fn reference(formula: &str, centre: [&str; 2]) -> (Reference, Formula) {
+        let viewport = Viewport::parse(centre, "1e40", [64, 64]).unwrap();
+        let formula = Formula::parse(formula, None).unwrap();
+        let view = View::new(viewport, formula.clone(), Some(600)).unwrap();
+        (Reference::of(&view, &Control::default()).unwrap(), formula)
+    }
+
+    /// A leap's result against the steps it stands for.
+    fn check<L: Linear>(formula: &str, centre: [&str; 2]) {
+        let (reference, formula) = reference(formula, centre);
+        let orbit = reference.critical();
+        let reach = FloatExp::new(1.0, -130);
+        let leaps = Leaps::<L>::over(orbit, &formula, reach);
+        let c = ComplexExp::new(0.3, -0.4, -130);
+        let d = ComplexExp::new(-0.5, 0.6, -129);
+        let (leap, steps) =
+            leaps.longest(1, d.abs(), u32::MAX).expect("a leap from the first point");
+        assert!(steps >= 16, "{steps}");
+        let mut stepped = d;
+        for at in 1..=steps as usize {
+            let tangent = L::derivative(&formula, orbit.wide(at));
+            stepped = tangent.apply(stepped) + c;
+        }
+        let error = (leap.a.apply(d) + leap.b.apply(c) - stepped).abs() * stepped.abs().recip();
+        assert!(error.to_f64() < 1e-12, "{error:?}");
+        assert!(leaps.longest(1, d.abs(), steps - 1).expect("a shorter one").1 < steps);
+        assert!(leaps.longest(0, d.abs(), u32::MAX).is_none());
+    }
+
+    #[test]
+    fn a_leap_is_its_steps() {
+        check::<ComplexExp>("mandelbrot", ["-1.75", "0.0001"]);
+        check::<MatrixExp>("mandelbrot", ["-1.75", "0.0001"]);
+        check::<MatrixExp>("tricorn", ["-1.75", "0.0001"]);
+        check::<MatrixExp>("burning-ship", ["-1.75", "-0.01"]);
+    }
+
+    #[test]
+    fn a_shorter_leap_holds_for_larger_differences() {
+        let (reference, formula) = reference("mandelbrot", ["-1.75", "0.0001"]);
+        let reach = FloatExp::new(1.0, -130);
+        let leaps = Leaps::<ComplexExp>::over(reference.critical(), &formula, reach);
+        let radii = leaps.levels().iter().map(|level| level[0].radius);
+        assert!(radii.collect::<Vec<_>>().is_sorted_by(|a, b| a >= b));
+    }
+}

@@ -72,7 +72,7 @@ impl Renderer for Cpu {
     ) -> Result<Raw, RenderError> {
         assert!(region.is_within(view.viewport()), "the region lies inside the view");
         if !view.precision().is_direct() {
-            return deep::render(view, region, channels, control, &self.pool);
+            return deep::render(view, region, channels, control, (&self.pool, self.options.isa));
         }
         let with = (&self.pool, self.options.isa, self.options.shortcuts);
         direct::render(view, region, channels, control, with)

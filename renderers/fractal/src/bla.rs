@@ -10,9 +10,9 @@ use crate::{ComplexExp, FloatExp, Formula};
 
 /// A difference below this part of the orbit's derivative leaves no trace of its square that a picture
 /// could show.
-const TOLERANCE_LOG2: i64 = -26;
-/// Leaps of fewer than `2^FIRST_LEVEL` steps save nothing.
-pub(crate) const FIRST_LEVEL: u32 = 2;
+const TOLERANCE_LOG2: i64 = -20;
+/// The level of the shortest leaps; those of fewer steps save nothing.
+pub const FIRST_LEVEL: u32 = 2;
 
 /// A linear map of the plane.
 pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
@@ -30,8 +30,6 @@ pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
     fn apply(self, to: ComplexExp) -> ComplexExp;
     /// The largest factor by which it stretches, or somewhat more.
     fn norm(self) -> FloatExp;
-    /// The matrix in doubles, by rows.
-    fn matrix(self) -> [f64; 4];
 }
 
 impl Linear for ComplexExp {
@@ -55,11 +53,6 @@ impl Linear for ComplexExp {
 
     fn norm(self) -> FloatExp {
         self.abs()
-    }
-
-    fn matrix(self) -> [f64; 4] {
-        let [x, y] = self.to_f64();
-        [x, -y, y, x]
     }
 }
 
@@ -105,8 +98,12 @@ impl Linear for MatrixExp {
         let [a, b] = self.columns;
         (a.norm_sqr() + b.norm_sqr()).sqrt()
     }
+}
 
-    fn matrix(self) -> [f64; 4] {
+impl MatrixExp {
+    /// In doubles, by rows.
+    #[must_use]
+    pub fn matrix(self) -> [f64; 4] {
         let [[a, c], [b, d]] = self.columns.map(ComplexExp::to_f64);
         [a, b, c, d]
     }
@@ -128,7 +125,6 @@ pub struct Leap<L> {
 #[derive(Clone, Debug)]
 pub struct Leaps<L> {
     levels: Vec<Vec<Leap<L>>>,
-    first_level: u32,
 }
 
 impl<L: Linear> Leaps<L> {
@@ -155,19 +151,13 @@ impl<L: Linear> Leaps<L> {
             levels.push(level);
             level = next;
         }
-        Self { levels, first_level: FIRST_LEVEL }
+        Self { levels }
     }
 
-    /// The leaps of each level, from leaps of `2^first_level` steps on.
+    /// The leaps of each level, from [`FIRST_LEVEL`] on.
     #[must_use]
     pub fn levels(&self) -> &[Vec<Leap<L>>] {
         &self.levels
-    }
-
-    /// The level of the shortest leaps.
-    #[must_use]
-    pub fn first_level(&self) -> u32 {
-        self.first_level
     }
 
     /// The longest leap from a point for a difference of `size` that takes at most `most` steps, and
@@ -176,7 +166,7 @@ impl<L: Linear> Leaps<L> {
     pub fn longest(&self, from: usize, size: FloatExp, most: u32) -> Option<(&Leap<L>, u32)> {
         let index = from.checked_sub(1)?;
         let mut best = None;
-        for (level, leaps) in (self.first_level..).zip(&self.levels) {
+        for (level, leaps) in (FIRST_LEVEL..).zip(&self.levels) {
             let aligned = index & ((1 << level) - 1) == 0;
             let leap = if aligned { leaps.get(index >> level) } else { None };
             match leap {

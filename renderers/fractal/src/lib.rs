@@ -31,7 +31,7 @@ mod smooth;
 
 mod view;
 
-pub use bla::{Leap, Leaps, Linear, MatrixExp};
+pub use bla::{FIRST_LEVEL, Leap, Leaps, Linear, MatrixExp};
 pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
 pub use exact::Exact;
 pub use float_exp::{ComplexExp, FloatExp, exp2i, exponent_of};

@@ -3,10 +3,12 @@
 //! The rule: built once for a view and read by all its threads; nothing here depends on a pixel.
 
 use shimmer_fractal::{
-    ComplexExp, Control, FloatExp, Leap, Leaps, Linear, Precision, Reference, RenderError, View,
-    exp2i,
+    ComplexExp, Control, FIRST_LEVEL, FloatExp, Leap, Leaps, Linear, Precision, Reference,
+    RenderError, View, exp2i,
 };
 use std::sync::Arc;
+
+use super::map::Map;
 
 /// The exponent of the smallest difference that is followed in doubles in a view whose constants are
 /// too small for them: its square is still a double.
@@ -14,31 +16,30 @@ pub(super) const NARROW_EXPONENT: i64 = -450;
 
 /// A leap in doubles.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(super) struct Narrow {
-    /// What happens to the difference, a matrix by rows.
-    pub(super) a: [f64; 4],
+pub(super) struct Narrow<S> {
+    /// What happens to the difference.
+    pub(super) a: S,
     /// What happens to the difference of the constants.
-    pub(super) b: [f64; 4],
+    pub(super) b: S,
     /// The largest part of a difference it may be used for.
     pub(super) radius: f64,
 }
 
 /// One orbit and its leaps.
-pub(super) struct Track<L> {
+pub(super) struct Track<M: Map> {
     pub(super) orbit: Arc<Reference>,
     pub(super) is_first: bool,
-    pub(super) leaps: Leaps<L>,
+    pub(super) leaps: Leaps<M::Linear>,
     /// The same leaps in doubles, level by level.
-    pub(super) narrow: Vec<Vec<Narrow>>,
+    narrow: Vec<Vec<Narrow<M::Small>>>,
 }
 
-impl<L: Linear> Track<L> {
+impl<M: Map> Track<M> {
     fn new(reference: &Arc<Reference>, is_first: bool, view: &View, reach: FloatExp) -> Self {
         let orbit = if is_first { reference.first() } else { reference.critical() };
-        let leaps = Leaps::<L>::over(orbit, view.formula(), reach);
+        let leaps = Leaps::<M::Linear>::over(orbit, view.formula(), reach);
         let is_scaled = view.precision() == Precision::Scaled;
-        let narrow = |leap: &Leap<L>| narrow(leap, is_scaled, reach);
+        let narrow = |leap: &Leap<M::Linear>| narrow::<M>(leap, is_scaled, reach);
         let narrow =
             leaps.levels().iter().map(|level| level.iter().map(narrow).collect()).collect();
         Self { orbit: Arc::clone(reference), is_first, leaps, narrow }
@@ -49,6 +50,32 @@ impl<L: Linear> Track<L> {
         if self.is_first { self.orbit.first() } else { self.orbit.critical() }
     }
 
+    /// The longest leap from a point that `holds` (for its radius) and takes at most `most` steps, and
+    /// how many it takes.
+    #[inline(always)]
+    pub(super) fn longest(
+        &self,
+        from: usize,
+        most: u32,
+        holds: impl Fn(f64) -> bool,
+    ) -> Option<(&Narrow<M::Small>, u32)> {
+        let index = from.wrapping_sub(1);
+        let mut best = None;
+        let mut steps = 1 << FIRST_LEVEL;
+        // Zero, wrapped around, is aligned to nothing.
+        for (level, leaps) in (FIRST_LEVEL..).zip(&self.narrow) {
+            if index & (steps as usize - 1) != 0 || steps > most {
+                break;
+            }
+            match leaps.get(index >> level) {
+                Some(leap) if holds(leap.radius) => best = Some((leap, steps)),
+                _ => break,
+            }
+            steps *= 2;
+        }
+        best
+    }
+
     fn bytes(&self) -> usize {
         let narrow: usize = self.narrow.iter().map(|level| size_of_val(&**level)).sum();
         self.leaps.bytes() + narrow
@@ -57,33 +84,33 @@ impl<L: Linear> Track<L> {
 
 /// A leap in doubles, with radius zero where doubles cannot hold it. Where constants are too small for
 /// doubles, only leaps in which they do not matter are kept.
-fn narrow<L: Linear>(leap: &Leap<L>, is_scaled: bool, reach: FloatExp) -> Narrow {
+fn narrow<M: Map>(leap: &Leap<M::Linear>, is_scaled: bool, reach: FloatExp) -> Narrow<M::Small> {
     // Parts are compared instead of absolute values; the larger part is at least 0.7 of those.
     let radius = (leap.radius * FloatExp::from(std::f64::consts::FRAC_1_SQRT_2)).to_f64();
-    let (a, b) = (leap.a.matrix(), leap.b.matrix());
-    let is_finite = |m: [f64; 4]| m.iter().all(|part| part.is_finite());
+    let is_double = |norm: FloatExp| norm < FloatExp::new(1.0, 1000);
+    let (a, b) = (M::small(leap.a), M::small(leap.b));
     if !is_scaled {
-        let usable = is_finite(a) && is_finite(b);
+        let usable = is_double(leap.a.norm()) && is_double(leap.b.norm());
         return Narrow { a, b, radius: if usable { radius } else { 0.0 } };
     }
     let smallest = leap.a.norm() * FloatExp::new(1.0, NARROW_EXPONENT - 60);
-    let usable = is_finite(a) && leap.b.norm() * reach < smallest;
-    Narrow { a, b: [0.0; 4], radius: if usable { radius } else { 0.0 } }
+    let usable = is_double(leap.a.norm()) && leap.b.norm() * reach < smallest;
+    Narrow { a, b: M::small_zero(), radius: if usable { radius } else { 0.0 } }
 }
 
 /// Everything that pixels of a view share.
-pub(super) struct Guide<L> {
-    pub(super) first: Option<Track<L>>,
-    pub(super) critical: Track<L>,
+pub(super) struct Guide<M: Map> {
+    pub(super) first: Option<Track<M>>,
+    pub(super) critical: Track<M>,
     /// The view's middle as seen from the reference.
     pub(super) offset: ComplexExp,
     /// The steps that all pixels take together at the beginning: how many, and `d = head * c` after
     /// them.
-    pub(super) head: (u32, L),
+    pub(super) head: (u32, M::Linear),
     pub(super) is_scaled: bool,
 }
 
-impl<L: Linear> Guide<L> {
+impl<M: Map> Guide<M> {
     /// Prepares a view beside a reference that serves it.
     pub(super) fn new(
         reference: &Arc<Reference>,
@@ -98,7 +125,8 @@ impl<L: Linear> Guide<L> {
         let first = reference.has_two_orbits().then(|| Track::new(reference, true, view, spread));
         control.check()?;
         let critical = Track::new(reference, false, view, spread);
-        let head = if first.is_some() { (0, L::IDENTITY) } else { head(&critical, view, reach) };
+        let head =
+            if first.is_some() { (0, M::Linear::IDENTITY) } else { head(&critical, view, reach) };
         let is_scaled = view.precision() == Precision::Scaled;
         Ok(Self { first, critical, offset, head, is_scaled })
     }
@@ -110,9 +138,9 @@ impl<L: Linear> Guide<L> {
 }
 
 /// The longest row of leaps from the beginning that is good for every constant within `reach`.
-fn head<L: Linear>(track: &Track<L>, view: &View, reach: FloatExp) -> (u32, L) {
+fn head<M: Map>(track: &Track<M>, view: &View, reach: FloatExp) -> (u32, M::Linear) {
     // From zero to the first point: d = c.
-    let (mut steps, mut head) = (1_u32, L::IDENTITY);
+    let (mut steps, mut head) = (1_u32, M::Linear::IDENTITY);
     let most = view.max_iter();
     while let Some((leap, taken)) =
         track.leaps.longest(steps as usize, head.norm() * reach, most - steps)

@@ -30,6 +30,19 @@ impl Number for FloatExp {
 pub(super) trait Map: Copy + Send + Sync + 'static {
     /// The derivatives of its steps.
     type Linear: Linear;
+    /// The same in doubles.
+    type Small: Copy + Send + Sync;
+    /// Columns of a derivative that have to be followed: one is enough for a complex number.
+    const COLUMNS: usize;
+
+    /// In doubles; zero below their range.
+    fn small(linear: Self::Linear) -> Self::Small;
+
+    /// The derivative that forgets everything.
+    fn small_zero() -> Self::Small;
+
+    /// A derivative applied to a difference.
+    fn apply(small: Self::Small, difference: [f64; 2]) -> [f64; 2];
 
     /// `f(Z + d) - f(Z)`.
     fn step<N: Number>(z: [N; 2], d: [N; 2]) -> [N; 2];
@@ -44,6 +57,21 @@ pub(super) struct Square;
 
 impl Map for Square {
     type Linear = ComplexExp;
+    type Small = [f64; 2];
+    const COLUMNS: usize = 1;
+
+    fn small(linear: ComplexExp) -> [f64; 2] {
+        linear.to_f64()
+    }
+
+    fn small_zero() -> [f64; 2] {
+        [0.0; 2]
+    }
+
+    #[inline(always)]
+    fn apply([ax, ay]: [f64; 2], [dx, dy]: [f64; 2]) -> [f64; 2] {
+        [ax * dx - ay * dy, ax * dy + ay * dx]
+    }
 
     #[inline(always)]
     fn step<N: Number>([x, y]: [N; 2], [dx, dy]: [N; 2]) -> [N; 2] {
@@ -64,6 +92,21 @@ pub(super) struct Ship;
 
 impl Map for Ship {
     type Linear = MatrixExp;
+    type Small = [f64; 4];
+    const COLUMNS: usize = 2;
+
+    fn small(linear: MatrixExp) -> [f64; 4] {
+        linear.matrix()
+    }
+
+    fn small_zero() -> [f64; 4] {
+        [0.0; 4]
+    }
+
+    #[inline(always)]
+    fn apply([a, b, c, d]: [f64; 4], [dx, dy]: [f64; 2]) -> [f64; 2] {
+        [a * dx + b * dy, c * dx + d * dy]
+    }
 
     #[inline(always)]
     fn step<N: Number>([x, y]: [N; 2], [dx, dy]: [N; 2]) -> [N; 2] {
@@ -96,6 +139,21 @@ pub(super) struct Conjugate;
 
 impl Map for Conjugate {
     type Linear = MatrixExp;
+    type Small = [f64; 4];
+    const COLUMNS: usize = 2;
+
+    fn small(linear: MatrixExp) -> [f64; 4] {
+        linear.matrix()
+    }
+
+    fn small_zero() -> [f64; 4] {
+        [0.0; 4]
+    }
+
+    #[inline(always)]
+    fn apply([a, b, c, d]: [f64; 4], [dx, dy]: [f64; 2]) -> [f64; 2] {
+        [a * dx + b * dy, c * dx + d * dy]
+    }
 
     #[inline(always)]
     fn step<N: Number>(z: [N; 2], d: [N; 2]) -> [N; 2] {

@@ -17,7 +17,18 @@ pub(super) struct Value {
     pub(super) distance: f32,
 }
 
-const INSIDE: Value = Value { mu: INTERIOR, distance: 0.0 };
+impl Value {
+    pub(super) const INSIDE: Self = Self { mu: INTERIOR, distance: 0.0 };
+
+    /// Of a point past the bailout, with the derivative by the pixel's place.
+    #[inline(always)]
+    pub(super) fn escaped(n: u32, z: [f64; 2], norm_sqr: f64, j: [[f64; 2]; 2]) -> Self {
+        let along = |column: [f64; 2]| z[0] * column[0] + z[1] * column[1];
+        let (right, up) = (along(j[0]), along(j[1]));
+        let slope = ((right * right + up * up) / norm_sqr).sqrt();
+        Self { mu: smooth(n, norm_sqr), distance: distance(norm_sqr, slope) }
+    }
+}
 
 /// How a stretch in one format ended.
 enum Stretch {
@@ -27,9 +38,9 @@ enum Stretch {
 }
 
 /// A pixel on its way.
-struct Walk<'a, M: Map> {
-    guide: &'a Guide<M::Linear>,
-    track: &'a Track<M::Linear>,
+pub(super) struct Walk<'a, M: Map> {
+    guide: &'a Guide<M>,
+    track: &'a Track<M>,
     /// Index of the orbit's point that the difference belongs to.
     at: usize,
     n: u32,
@@ -42,50 +53,65 @@ struct Walk<'a, M: Map> {
     c_j: [ComplexExp; 2],
 }
 
-/// Computes a pixel that lies `place` away from the view's middle.
-pub(super) fn pixel<M: Map>(
-    guide: &Guide<M::Linear>,
-    max_iter: u32,
-    spacing: FloatExp,
-    place: ComplexExp,
-) -> Value {
-    let point = guide.offset + place;
+/// The derivative of the pixel's place by itself.
+pub(super) fn unit(spacing: FloatExp) -> [ComplexExp; 2] {
     let unit = [ComplexExp::ONE, ComplexExp { x: 0.0, y: 1.0, exponent: 0 }];
-    let unit = unit.map(|column| column.times(spacing));
-    let mut walk = match &guide.first {
-        Some(track) => Walk::<M> {
-            guide,
-            track,
-            at: 0,
-            n: 0,
-            max_iter,
-            d: point,
-            j: unit,
-            c: ComplexExp::ZERO,
-            c_j: [ComplexExp::ZERO; 2],
-        },
-        None => Walk::<M> {
-            guide,
-            track: &guide.critical,
-            at: guide.head.0 as usize,
-            n: guide.head.0,
-            max_iter,
-            d: guide.head.1.apply(point),
-            j: unit.map(|column| guide.head.1.apply(column)),
-            c: point,
-            c_j: unit,
-        },
-    };
-    loop {
-        let is_narrow = !guide.is_scaled || walk.d.exponent > NARROW_EXPONENT;
-        let stretch = if is_narrow { walk.narrow() } else { walk.wide() };
-        if let Stretch::Done(value) = stretch {
-            return value;
-        }
-    }
+    unit.map(|column| column.times(spacing))
 }
 
-impl<M: Map> Walk<'_, M> {
+impl<'a, M: Map> Walk<'a, M> {
+    /// A pixel at the beginning, `place` away from the view's middle.
+    pub(super) fn begin(
+        guide: &'a Guide<M>,
+        max_iter: u32,
+        spacing: FloatExp,
+        place: ComplexExp,
+    ) -> Self {
+        let point = guide.offset + place;
+        let unit = unit(spacing);
+        let zero = ComplexExp::ZERO;
+        match &guide.first {
+            Some(track) => Self {
+                guide,
+                track,
+                at: 0,
+                n: 0,
+                max_iter,
+                d: point,
+                j: unit,
+                c: zero,
+                c_j: [zero; 2],
+            },
+            None => Self {
+                guide,
+                track: &guide.critical,
+                at: guide.head.0 as usize,
+                n: guide.head.0,
+                max_iter,
+                d: guide.head.1.apply(point),
+                j: unit.map(|column| guide.head.1.apply(column)),
+                c: point,
+                c_j: unit,
+            },
+        }
+    }
+
+    /// Follows it to its end.
+    pub(super) fn finish(mut self) -> Value {
+        loop {
+            let is_narrow = !self.guide.is_scaled || self.d.exponent > NARROW_EXPONENT;
+            let stretch = if is_narrow { self.narrow() } else { self.wide() };
+            if let Stretch::Done(value) = stretch {
+                return value;
+            }
+        }
+    }
+
+    /// The derivative as two columns; the second of a complex number follows from the first.
+    fn columns<T: Copy>(j: [[T; 2]; 2], minus: impl Fn(T) -> T) -> [[T; 2]; 2] {
+        if M::COLUMNS == 1 { [j[0], [minus(j[0][1]), j[0][0]]] } else { j }
+    }
+
     /// Follows the difference in doubles.
     fn narrow(&mut self) -> Stretch {
         let floor = narrow_floor(self.guide.is_scaled);
@@ -93,7 +119,7 @@ impl<M: Map> Walk<'_, M> {
         let mut j = self.j.map(ComplexExp::to_f64);
         let c = self.c.to_f64();
         let c_j = self.c_j.map(ComplexExp::to_f64);
-        let first_level = self.track.leaps.first_level();
+        let plus = |v: [f64; 2], w: [f64; 2]| [v[0] + w[0], v[1] + w[1]];
         let mut points = self.track.orbit().points();
         loop {
             let size = d[0].abs().max(d[1].abs());
@@ -102,50 +128,33 @@ impl<M: Map> Walk<'_, M> {
                 self.j = j.map(ComplexExp::from);
                 return Stretch::Changed;
             }
-            let mut leap = None;
+            let most = self.max_iter.saturating_sub(self.n);
+            let leap = self.track.longest(self.at, most, |radius| size < radius);
             let mut taken = 1;
-            if self.at > 0 {
-                let index = self.at - 1;
-                for (level, leaps) in (first_level..).zip(&self.track.narrow) {
-                    let steps = 1_u32 << level;
-                    if index & (steps as usize - 1) != 0 {
-                        break;
-                    }
-                    match leaps.get(index >> level) {
-                        Some(next) if size < next.radius && self.n + steps <= self.max_iter => {
-                            leap = Some(next);
-                            taken = steps;
-                        }
-                        _ => break,
-                    }
+            if let Some((leap, steps)) = leap {
+                taken = steps;
+                for column in 0..M::COLUMNS {
+                    j[column] = plus(M::apply(leap.a, j[column]), M::apply(leap.b, c_j[column]));
                 }
-            }
-            if let Some(leap) = leap {
-                let apply = |v: [f64; 2], w: [f64; 2]| {
-                    [
-                        leap.a[0] * v[0] + leap.a[1] * v[1] + (leap.b[0] * w[0] + leap.b[1] * w[1]),
-                        leap.a[2] * v[0] + leap.a[3] * v[1] + (leap.b[2] * w[0] + leap.b[3] * w[1]),
-                    ]
-                };
-                d = apply(d, c);
-                j = [apply(j[0], c_j[0]), apply(j[1], c_j[1])];
+                d = plus(M::apply(leap.a, d), M::apply(leap.b, c));
             } else {
                 let z = points[self.at];
-                let full = [z[0] + d[0], z[1] + d[1]];
-                let plus = |v: [f64; 2], w: [f64; 2]| [v[0] + w[0], v[1] + w[1]];
-                j = [plus(M::tangent(full, j[0]), c_j[0]), plus(M::tangent(full, j[1]), c_j[1])];
+                let full = plus(z, d);
+                for column in 0..M::COLUMNS {
+                    j[column] = plus(M::tangent(full, j[column]), c_j[column]);
+                }
                 d = plus(M::step(z, d), c);
             }
             self.at += taken as usize;
             self.n += taken;
-            let z = points[self.at];
-            let z = [z[0] + d[0], z[1] + d[1]];
+            let z = plus(points[self.at], d);
             let norm_sqr = z[0] * z[0] + z[1] * z[1];
             if norm_sqr > BAILOUT_SQR {
-                return Stretch::Done(escaped(self.n, z, norm_sqr, j));
+                let j = Self::columns(j, |part| -part);
+                return Stretch::Done(Value::escaped(self.n, z, norm_sqr, j));
             }
             if self.n == self.max_iter && norm_sqr <= RADIUS_SQR {
-                return Stretch::Done(INSIDE);
+                return Stretch::Done(Value::INSIDE);
             }
             let size = d[0].abs().max(d[1].abs());
             if z[0].abs().max(z[1].abs()) < size || self.at + 1 == points.len() {
@@ -185,15 +194,14 @@ impl<M: Map> Walk<'_, M> {
             self.at += taken as usize;
             self.n += taken;
             let z = self.track.orbit().wide(self.at) + self.d;
-            // A difference this small beside a point past the bailout, or at the limit.
             let [x, y] = z.to_f64();
             let norm_sqr = x * x + y * y;
             if norm_sqr > BAILOUT_SQR {
                 let j = self.j.map(ComplexExp::to_f64);
-                return Stretch::Done(escaped(self.n, [x, y], norm_sqr, j));
+                return Stretch::Done(Value::escaped(self.n, [x, y], norm_sqr, j));
             }
             if self.n == self.max_iter && norm_sqr <= RADIUS_SQR {
-                return Stretch::Done(INSIDE);
+                return Stretch::Done(Value::INSIDE);
             }
             if z.exponent < self.d.exponent || self.at == self.track.orbit().end() {
                 self.d = z;
@@ -202,11 +210,16 @@ impl<M: Map> Walk<'_, M> {
             }
         }
     }
-}
 
-fn escaped(n: u32, z: [f64; 2], norm_sqr: f64, j: [[f64; 2]; 2]) -> Value {
-    let along = |column: [f64; 2]| z[0] * column[0] + z[1] * column[1];
-    let (right, up) = (along(j[0]), along(j[1]));
-    let slope = ((right * right + up * up) / norm_sqr).sqrt();
-    Value { mu: smooth(n, norm_sqr), distance: distance(norm_sqr, slope) }
+    /// A pixel taken over in the middle of its way.
+    pub(super) fn resume(
+        guide: &'a Guide<M>,
+        track: &'a Track<M>,
+        (at, n, max_iter): (usize, u32, u32),
+        [d, j, c, c_j]: [ComplexExp; 4],
+    ) -> Self {
+        let turned = |v: ComplexExp| ComplexExp { x: -v.y, y: v.x, ..v };
+        let (j, c_j) = ([j, turned(j)], [c_j, turned(c_j)]);
+        Self { guide, track, at, n, max_iter, d, j, c, c_j }
+    }
 }

@@ -42,7 +42,7 @@ impl Proof {
 macro_rules! avx2_lanes {
     (
         $name:ident, $real:ty, $register:ty, $lanes:expr, $set1:ident, $load:ident, $store:ident,
-        $add:ident, $mul:ident, $fmadd:ident, $fnmadd:ident, $cmp:ident, $blend:ident, $or:ident,
+        $add:ident, $mul:ident, $max:ident, $fmadd:ident, $fnmadd:ident, $cmp:ident, $blend:ident, $or:ident,
         $and:ident, $andnot:ident, $movemask:ident, $shift_top:expr
     ) => {
         #[doc = concat!(stringify!($lanes), " lanes of ", stringify!($real), ".")]
@@ -91,6 +91,12 @@ macro_rules! avx2_lanes {
             fn abs(self) -> Self {
                 // SAFETY: there is a vector.
                 Self(unsafe { $andnot($set1(-0.0), self.0) })
+            }
+
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                // SAFETY: there is a vector.
+                Self(unsafe { $max(self.0, other.0) })
             }
 
             #[inline(always)]
@@ -161,6 +167,7 @@ avx2_lanes!(
     _mm256_storeu_pd,
     _mm256_add_pd,
     _mm256_mul_pd,
+    _mm256_max_pd,
     _mm256_fmadd_pd,
     _mm256_fnmadd_pd,
     _mm256_cmp_pd,
@@ -181,6 +188,7 @@ avx2_lanes!(
     _mm256_storeu_ps,
     _mm256_add_ps,
     _mm256_mul_ps,
+    _mm256_max_ps,
     _mm256_fmadd_ps,
     _mm256_fnmadd_ps,
     _mm256_cmp_ps,

@@ -50,7 +50,7 @@ impl Proof {
 macro_rules! avx512_lanes {
     (
         $name:ident, $real:ty, $register:ty, $mask:ty, $lanes:expr, $exponent_top:expr,
-        $set1:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $abs:ident, $fmadd:ident,
+        $set1:ident, $load:ident, $store:ident, $add:ident, $mul:ident, $max:ident, $abs:ident, $fmadd:ident,
         $fnmadd:ident, $cmp:ident, $blend:ident, $cast:ident, $set1_int:ident, $test:ident
     ) => {
         #[doc = concat!(stringify!($lanes), " lanes of ", stringify!($real), ".")]
@@ -99,6 +99,12 @@ macro_rules! avx512_lanes {
             fn abs(self) -> Self {
                 // SAFETY: there is a vector.
                 Self(unsafe { $abs(self.0) })
+            }
+
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                // SAFETY: there is a vector.
+                Self(unsafe { $max(self.0, other.0) })
             }
 
             #[inline(always)]
@@ -170,6 +176,7 @@ avx512_lanes!(
     _mm512_storeu_pd,
     _mm512_add_pd,
     _mm512_mul_pd,
+    _mm512_max_pd,
     _mm512_abs_pd,
     _mm512_fmadd_pd,
     _mm512_fnmadd_pd,
@@ -191,6 +198,7 @@ avx512_lanes!(
     _mm512_storeu_ps,
     _mm512_add_ps,
     _mm512_mul_ps,
+    _mm512_max_ps,
     _mm512_abs_ps,
     _mm512_fmadd_ps,
     _mm512_fnmadd_ps,

@@ -108,6 +108,8 @@ pub(crate) trait Lanes: Copy {
     fn add(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
     fn abs(self) -> Self;
+    /// The larger of two numbers, neither of them NaN.
+    fn max(self, other: Self) -> Self;
     /// `self * factor + term`, rounded once.
     fn mul_add(self, factor: Self, term: Self) -> Self;
     /// `term - self * factor`, rounded once.

@@ -50,6 +50,12 @@ macro_rules! array_lanes {
             }
 
             #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                let larger = |a: $real, b: $real| if a > b { a } else { b };
+                Self(std::array::from_fn(|i| larger(self.0[i], other.0[i])))
+            }
+
+            #[inline(always)]
             fn mul_add(self, factor: Self, term: Self) -> Self {
                 Self(std::array::from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
             }

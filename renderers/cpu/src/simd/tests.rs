@@ -46,6 +46,7 @@ impl<R: Real + Into<f64>> Kernel<R> for Sampler {
                     a.add(b),
                     a.mul(b),
                     a.abs(),
+                    a.abs().max(b),
                     a.mul_add(b, a),
                     a.neg_mul_add(a, b),
                     V::select(smaller, a, b),

@@ -19,7 +19,7 @@ pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
     /// The map that does nothing.
     const IDENTITY: Self;
     /// The derivative of a formula at a point.
-    fn derivative(formula: &Formula, z: ComplexExp) -> Self;
+    fn derivative(formula: &Formula, z: [FloatExp; 2]) -> Self;
     /// `self` after `inner`.
     #[must_use]
     fn after(self, inner: Self) -> Self;
@@ -35,8 +35,8 @@ pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
 impl Linear for ComplexExp {
     const IDENTITY: Self = Self::ONE;
 
-    fn derivative(_: &Formula, z: ComplexExp) -> Self {
-        z.scaled(1)
+    fn derivative(_: &Formula, [re, im]: [FloatExp; 2]) -> Self {
+        ComplexExp::from_parts(re, im).scaled(1)
     }
 
     fn after(self, inner: Self) -> Self {
@@ -66,12 +66,12 @@ impl Linear for MatrixExp {
     const IDENTITY: Self =
         Self { columns: [ComplexExp::ONE, ComplexExp { x: 0.0, y: 1.0, exponent: 0 }] };
 
-    fn derivative(formula: &Formula, z: ComplexExp) -> Self {
-        let right = z.scaled(1);
+    fn derivative(formula: &Formula, [re, im]: [FloatExp; 2]) -> Self {
+        let right = ComplexExp::from_parts(re, im).scaled(1);
         let up = ComplexExp { x: -right.y, y: right.x, ..right };
         let is_flipped = match formula {
             Formula::Mandelbrot | Formula::Julia { .. } => false,
-            Formula::BurningShip => z.x * z.y < 0.0,
+            Formula::BurningShip => re.mantissa() * im.mantissa() < 0.0,
             Formula::Tricorn => true,
         };
         let flip = |v: ComplexExp| if is_flipped { ComplexExp { y: -v.y, ..v } } else { v };
@@ -137,8 +137,8 @@ impl<L: Linear> Leaps<L> {
             .map(|leap| {
                 let begin = 1 + leap * length;
                 (begin + 1..begin + length)
-                    .map(|at| single(formula, orbit.wide(at)))
-                    .fold(single(formula, orbit.wide(begin)), |inner, outer| {
+                    .map(|at| single(formula, orbit.parts(at)))
+                    .fold(single(formula, orbit.parts(begin)), |inner, outer| {
                         merged(inner, outer, reach)
                     })
             })
@@ -187,12 +187,13 @@ impl<L: Linear> Leaps<L> {
 }
 
 /// One step as a leap.
-fn single<L: Linear>(formula: &Formula, z: ComplexExp) -> Leap<L> {
+fn single<L: Linear>(formula: &Formula, z: [FloatExp; 2]) -> Leap<L> {
     let a = L::derivative(formula, z);
-    let mut radius = z.abs() * FloatExp::new(1.0, TOLERANCE_LOG2 + 1);
+    let [re, im] = z;
+    let mut radius = ComplexExp::from_parts(re, im).abs() * FloatExp::new(1.0, TOLERANCE_LOG2 + 1);
     if *formula == Formula::BurningShip {
         // The fold at the axes must not lie in between.
-        radius = radius.min(z.re().abs()).min(z.im().abs());
+        radius = radius.min(re.abs()).min(im.abs());
     }
     Leap { a, b: L::IDENTITY, radius }
 }
@@ -238,7 +239,7 @@ mod tests {
         assert!(steps >= 16, "{steps}");
         let mut stepped = d;
         for at in 1..=steps as usize {
-            let tangent = L::derivative(&formula, orbit.wide(at));
+            let tangent = L::derivative(&formula, orbit.parts(at));
             stepped = tangent.apply(stepped) + c;
         }
         let error = (leap.a.apply(d) + leap.b.apply(c) - stepped).abs() * stepped.abs().recip();

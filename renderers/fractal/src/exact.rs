@@ -72,8 +72,7 @@ fn pixel(view: &View, x: u32, y: u32) -> (f32, f32) {
         if n >= view.max_iter() && !is_past_radius {
             return (INTERIOR, 0.0);
         }
-        let z_exp = z.to_complex_exp(bits);
-        jacobian = jacobian.map(|column| tangent(view.formula(), z_exp, column));
+        jacobian = jacobian.map(|column| tangent(view.formula(), &z, bits, column));
         if !is_julia {
             jacobian = [jacobian[0] + start[0], jacobian[1] + start[1]];
         }
@@ -100,11 +99,11 @@ pub(crate) fn step(
 }
 
 /// The derivative of the formula at `z` applied to a small difference.
-fn tangent(formula: &Formula, z: ComplexExp, difference: ComplexExp) -> ComplexExp {
-    let product = (z * difference).scaled(1);
+fn tangent(formula: &Formula, z: &FixedComplex, bits: usize, difference: ComplexExp) -> ComplexExp {
+    let product = (z.to_complex_exp(bits) * difference).scaled(1);
     match formula {
         Formula::Mandelbrot | Formula::Julia { .. } => product,
-        Formula::BurningShip if z.x * z.y >= 0.0 => product,
+        Formula::BurningShip if z.re.sign() == z.im.sign() => product,
         Formula::BurningShip | Formula::Tricorn => ComplexExp { y: -product.y, ..product },
     }
 }

@@ -9,7 +9,7 @@ use crate::exact::step;
 use crate::fixed::{FixedComplex, exceeds};
 use crate::{ComplexExp, Control, FloatExp, Formula, RenderError, View, Viewport};
 
-/// Points whose exponent is below this are kept with an exponent of their own.
+/// Points with a part whose exponent is below this are kept with exponents of their own.
 const TINY_EXPONENT: i64 = -450;
 /// Steps between two looks at the cancel flag.
 const CHECK_STEPS: u32 = 256;
@@ -18,7 +18,7 @@ const CHECK_STEPS: u32 = 256;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Orbit {
     points: Vec<[f64; 2]>,
-    tiny: Vec<(u32, ComplexExp)>,
+    tiny: Vec<(u32, [FloatExp; 2])>,
 }
 
 impl Orbit {
@@ -52,12 +52,13 @@ impl Orbit {
 
     /// Keeps a point, and says whether it lies outside radius 2.
     fn push(&mut self, z: &FixedComplex, bits: usize) -> bool {
-        let wide = z.to_complex_exp(bits);
-        if wide.exponent < TINY_EXPONENT {
-            self.tiny.push((self.points.len() as u32, wide));
+        let parts = [&z.re, &z.im].map(|part| FloatExp::from_fixed(part, bits));
+        let is_tiny = |part: &FloatExp| *part != FloatExp::ZERO && part.exponent() < TINY_EXPONENT;
+        if parts.iter().any(is_tiny) {
+            self.tiny.push((self.points.len() as u32, parts));
         }
-        self.points.push(wide.to_f64());
-        wide.exponent >= 1
+        self.points.push(parts.map(FloatExp::to_f64));
+        parts.iter().any(|part| part.exponent() >= 1)
     }
 
     /// The points in doubles; at least two.
@@ -72,17 +73,24 @@ impl Orbit {
         self.points.len() - 1
     }
 
+    /// A point with exponents of its own, one for each part.
+    #[must_use]
+    pub fn parts(&self, index: usize) -> [FloatExp; 2] {
+        let point = self.points[index];
+        if point.iter().any(|part| part.abs() < crate::exp2i(TINY_EXPONENT)) {
+            let found = self.tiny.binary_search_by_key(&(index as u32), |(at, _)| *at);
+            if let Ok(at) = found {
+                return self.tiny[at].1;
+            }
+        }
+        point.map(FloatExp::from)
+    }
+
     /// A point with an exponent of its own.
     #[must_use]
     pub fn wide(&self, index: usize) -> ComplexExp {
-        let [x, y] = self.points[index];
-        if x.abs().max(y.abs()) >= crate::exp2i(TINY_EXPONENT + 1) {
-            return ComplexExp::from([x, y]);
-        }
-        match self.tiny.binary_search_by_key(&(index as u32), |(at, _)| *at) {
-            Ok(at) => self.tiny[at].1,
-            Err(_) => ComplexExp::from([x, y]),
-        }
+        let [re, im] = self.parts(index);
+        ComplexExp::from_parts(re, im)
     }
 
     /// Bytes that it occupies.

@@ -99,12 +99,19 @@ impl<'a, M: Map> Walk<'a, M> {
     /// Follows it to its end.
     pub(super) fn finish(mut self) -> Value {
         loop {
-            let is_narrow = !self.guide.is_scaled || self.d.exponent > NARROW_EXPONENT;
-            let stretch = if is_narrow { self.narrow() } else { self.wide() };
+            let stretch = if self.is_narrow() { self.narrow() } else { self.wide() };
             if let Stretch::Done(value) = stretch {
                 return value;
             }
         }
+    }
+
+    /// Whether the difference fits into doubles. A part that vanishes beside the other still decides
+    /// about folds, so formulas that have them need both.
+    fn is_narrow(&self) -> bool {
+        let fits = |part: FloatExp| part == FloatExp::ZERO || part.exponent() > NARROW_EXPONENT;
+        let both = || fits(self.d.re()) && fits(self.d.im());
+        !self.guide.is_scaled || self.d.exponent > NARROW_EXPONENT && (M::COLUMNS == 1 || both())
     }
 
     /// The derivative as two columns; the second of a complex number follows from the first.
@@ -123,7 +130,8 @@ impl<'a, M: Map> Walk<'a, M> {
         let mut points = self.track.orbit().points();
         loop {
             let size = d[0].abs().max(d[1].abs());
-            if size < floor {
+            let is_lost = |part: f64| part != 0.0 && part.abs() < floor;
+            if size < floor || M::COLUMNS == 2 && d.into_iter().any(is_lost) {
                 self.d = ComplexExp::from(d);
                 self.j = j.map(ComplexExp::from);
                 return Stretch::Changed;
@@ -169,7 +177,7 @@ impl<'a, M: Map> Walk<'a, M> {
     /// Follows the difference with an exponent of its own.
     fn wide(&mut self) -> Stretch {
         loop {
-            if self.d.exponent > NARROW_EXPONENT {
+            if self.is_narrow() {
                 return Stretch::Changed;
             }
             let most = self.max_iter.saturating_sub(self.n);
@@ -182,14 +190,14 @@ impl<'a, M: Map> Walk<'a, M> {
                     *j = leap.a.apply(*j) + leap.b.apply(c_j);
                 }
             } else {
-                let z = self.track.orbit().wide(self.at);
+                let z = self.track.orbit().parts(self.at);
                 let parts = |v: ComplexExp| [v.re(), v.im()];
                 let whole = |[re, im]: [FloatExp; 2]| ComplexExp::from_parts(re, im);
-                let full = parts(z + self.d);
+                let full = [z[0] + self.d.re(), z[1] + self.d.im()];
                 for (j, c_j) in self.j.iter_mut().zip(self.c_j) {
                     *j = whole(M::tangent(full, parts(*j))) + c_j;
                 }
-                self.d = whole(M::step(parts(z), parts(self.d))) + self.c;
+                self.d = whole(M::step(z, parts(self.d))) + self.c;
             }
             self.at += taken as usize;
             self.n += taken;

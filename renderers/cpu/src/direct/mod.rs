@@ -4,6 +4,7 @@
 
 mod lot;
 mod map;
+mod slope;
 mod stream;
 mod worker;
 

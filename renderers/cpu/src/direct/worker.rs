@@ -5,6 +5,7 @@
 use super::Job;
 use super::lot::{Lot, Orbit, Outcome};
 use super::map::Map;
+use super::slope::Slopes;
 use super::stream::{self, Periodicity, Traffic};
 use crate::renderer::Shortcuts;
 use crate::simd::{Lanes, Real};
@@ -24,6 +25,7 @@ pub(super) fn run<V: Lanes, M: Map>(proof: V::Proof, job: &Job<'_>) {
         columns: Vec::new(),
         waiting: Vec::new(),
         lot: Lot::new(),
+        slopes: Slopes::new(),
         map: std::marker::PhantomData,
     };
     let periodicity = match job.shortcuts {
@@ -32,6 +34,7 @@ pub(super) fn run<V: Lanes, M: Map>(proof: V::Proof, job: &Job<'_>) {
     };
     stream::run::<V, M>(proof, job.max_iter, periodicity, &mut worker);
     worker.settle();
+    worker.run_slopes();
 }
 
 struct Worker<'a, V: Lanes, M> {
@@ -45,6 +48,7 @@ struct Worker<'a, V: Lanes, M> {
     waiting: Vec<Orbit<V::Real>>,
     /// Orbits that end within a few steps.
     lot: Lot<V::Real>,
+    slopes: Slopes,
     map: std::marker::PhantomData<M>,
 }
 
@@ -52,13 +56,38 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
     /// Finds the end of every orbit in the lot.
     #[inline(always)]
     fn settle(&mut self) {
-        let plane = self.job.plane;
-        self.lot.settle::<V, M>(self.proof, self.job.max_iter, u32::MAX, |pixel, outcome| {
-            match outcome {
-                Outcome::Escaped { n, norm_sqr } => plane.set_mu(pixel, smooth(n, norm_sqr)),
-                Outcome::Interior | Outcome::Open => plane.set_mu(pixel, INTERIOR),
+        self.settle_within(u32::MAX);
+    }
+
+    /// Takes the orbits in the lot at most `budget` steps; those that go on begin again in the stream.
+    #[inline(always)]
+    fn settle_within(&mut self, budget: u32) {
+        let Self { proof, job, lot, waiting, constant, slopes, .. } = self;
+        let mut is_full = false;
+        lot.settle::<V, M>(*proof, job.max_iter, budget, |pixel, outcome| match outcome {
+            Outcome::Escaped { n, norm_sqr } => {
+                job.plane.set_mu(pixel, smooth(n, norm_sqr));
+                is_full |= job.plane.has_distance() && slopes.push(n, pixel);
             }
+            Outcome::Interior => job.plane.set_mu(pixel, INTERIOR),
+            Outcome::Open => waiting.push(first_point(job, *constant, pixel)),
         });
+        if is_full {
+            self.run_slopes();
+        }
+    }
+
+    /// Computes the distances of the pixels that have escaped.
+    #[inline(always)]
+    fn run_slopes(&mut self) {
+        let Self { proof, job, constant, slopes, .. } = self;
+        slopes.run::<V, M>(
+            *proof,
+            job.lattice.spacing(),
+            constant.is_some(),
+            |pixel| first_point(job, *constant, pixel),
+            |pixel, distance| job.plane.set_distance(pixel, distance),
+        );
     }
 
     /// Prepares a tile: what is known at once is written, what is short is iterated, the rest waits.
@@ -83,11 +112,11 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
                 } else if !is_short {
                     self.waiting.push(orbit);
                 } else if self.lot.push::<V>(orbit) {
-                    self.skim();
+                    self.settle_within(SKIM_STEPS);
                 }
             }
         }
-        self.skim();
+        self.settle_within(SKIM_STEPS);
     }
 
     /// Whether most orbits of a few pixels, spread over the tile, are short.
@@ -108,18 +137,6 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
             short += u32::from(matches!(outcome, Outcome::Escaped { .. }));
         });
         2 * short >= room
-    }
-
-    /// Takes the orbits in the lot a few steps; those that go on begin again in the stream.
-    #[inline(always)]
-    fn skim(&mut self) {
-        let Self { proof, job, lot, waiting, constant, .. } = self;
-        let plane = job.plane;
-        lot.settle::<V, M>(*proof, job.max_iter, SKIM_STEPS, |pixel, outcome| match outcome {
-            Outcome::Escaped { n, norm_sqr } => plane.set_mu(pixel, smooth(n, norm_sqr)),
-            Outcome::Interior => plane.set_mu(pixel, INTERIOR),
-            Outcome::Open => waiting.push(first_point(job, *constant, pixel)),
-        });
     }
 }
 

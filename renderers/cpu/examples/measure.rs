@@ -112,7 +112,10 @@ fn main() {
     for isa in Isa::available().into_iter().take(2) {
         let (doubles, singles) = (fma_rate_f64(isa), fma_rate_f32(isa));
         println!("{}: {:.1} Gfma/s f64, {:.1} f32", isa.name(), doubles / 1e9, singles / 1e9);
-        let cpu = |shortcuts| Cpu::new(CpuOptions { threads: 1, isa, shortcuts }).expect("threads");
+        let cpu = |shortcuts| {
+            let options = CpuOptions { threads: 1, isa, shortcuts, ..CpuOptions::default() };
+            Cpu::new(options).expect("threads")
+        };
         let (plain, quick) = (cpu(Shortcuts::Off), cpu(Shortcuts::On));
         println!(
             "view               precision   mean     ms  Gsteps/s  of bound  | shortcuts ms  of bound | +distance ms"

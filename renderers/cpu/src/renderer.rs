@@ -5,8 +5,12 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use shimmer_fractal::{Channels, Control, Raw, Region, RenderError, Renderer, View};
 
+use crate::deep::Cache;
 use crate::simd::Isa;
 use crate::{deep, direct};
+
+/// As much as the longest deep view takes.
+const CACHE_BYTES: usize = 256 << 20;
 
 /// Whether an orbit's end may be known without running to it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -27,11 +31,13 @@ pub struct CpuOptions {
     pub isa: Isa,
     /// Whether interiors may be recognised.
     pub shortcuts: Shortcuts,
+    /// Bytes of reference orbits and leaps that are kept for the next call with the same view.
+    pub cache_bytes: usize,
 }
 
 impl Default for CpuOptions {
     fn default() -> Self {
-        Self { threads: 0, isa: Isa::best(), shortcuts: Shortcuts::On }
+        Self { threads: 0, isa: Isa::best(), shortcuts: Shortcuts::On, cache_bytes: CACHE_BYTES }
     }
 }
 
@@ -39,6 +45,7 @@ impl Default for CpuOptions {
 pub struct Cpu {
     pool: ThreadPool,
     options: CpuOptions,
+    cache: Cache,
 }
 
 impl Cpu {
@@ -53,7 +60,7 @@ impl Cpu {
             .thread_name(|index| format!("render-{index}"))
             .build()
             .map_err(|error| RenderError::Unavailable(error.to_string()))?;
-        Ok(Self { pool, options })
+        Ok(Self { pool, options, cache: Cache::new(options.cache_bytes) })
     }
 }
 
@@ -72,7 +79,8 @@ impl Renderer for Cpu {
     ) -> Result<Raw, RenderError> {
         assert!(region.is_within(view.viewport()), "the region lies inside the view");
         if !view.precision().is_direct() {
-            return deep::render(view, region, channels, control, (&self.pool, self.options.isa));
+            let with = (&self.pool, self.options.isa, &self.cache);
+            return deep::render(view, region, channels, control, with);
         }
         let with = (&self.pool, self.options.isa, self.options.shortcuts);
         direct::render(view, region, channels, control, with)

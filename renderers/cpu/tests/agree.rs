@@ -3,6 +3,8 @@
 //! The rule: bit for bit between instruction sets and threads, within a bounded part of the pixels
 //! against the exact renderer.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests, which fail by panicking")]
+
 use shimmer_cpu::{Cpu, CpuOptions, Isa, Shortcuts};
 use shimmer_fractal::{Channels, Control, Decimal, Formula, Raw, Region, Renderer, View, Viewport};
 

@@ -2,6 +2,8 @@
 //!
 //! The rule: the escape count within 1 on 99 of 100 sampled pixels, at every depth and formula.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests, which fail by panicking")]
+
 use shimmer_cpu::{Cpu, CpuOptions};
 use shimmer_fractal::{Channels, Control, Exact, Formula, Region, Renderer, View, Viewport};
 

@@ -229,7 +229,7 @@ mod tests {
     /// A leap's result against the steps it stands for.
     fn check<L: Linear>(formula: &str, centre: [&str; 2]) {
         let (reference, formula) = reference(formula, centre);
-        let orbit = reference.critical();
+        let orbit = &reference.into_orbits().1;
         let reach = FloatExp::new(1.0, -130);
         let leaps = Leaps::<L>::over(orbit, &formula, reach);
         let c = ComplexExp::new(0.3, -0.4, -130);
@@ -260,7 +260,7 @@ mod tests {
     fn a_shorter_leap_holds_for_larger_differences() {
         let (reference, formula) = reference("mandelbrot", ["-1.75", "0.0001"]);
         let reach = FloatExp::new(1.0, -130);
-        let leaps = Leaps::<ComplexExp>::over(reference.critical(), &formula, reach);
+        let leaps = Leaps::<ComplexExp>::over(&reference.into_orbits().1, &formula, reach);
         let radii = leaps.levels().iter().map(|level| level[0].radius);
         assert!(radii.collect::<Vec<_>>().is_sorted_by(|a, b| a >= b));
     }

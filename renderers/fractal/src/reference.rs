@@ -7,12 +7,15 @@ use dashu_int::IBig;
 
 use crate::exact::step;
 use crate::fixed::{FixedComplex, exceeds};
+use crate::nucleus::{PeriodWatch, nucleus};
 use crate::{ComplexExp, Control, FloatExp, Formula, RenderError, View, Viewport};
 
 /// Points with a part whose exponent is below this are kept with exponents of their own.
 const TINY_EXPONENT: i64 = -450;
+/// Steps that finding a nucleus takes, as a multiple of its period.
+const NUCLEUS_COST: u32 = 8;
 /// Steps between two looks at the cancel flag.
-const CHECK_STEPS: u32 = 256;
+const CHECK_STEPS: usize = 256;
 
 /// The points `Z_0, Z_1, ...` of one orbit.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,34 +25,6 @@ pub struct Orbit {
 }
 
 impl Orbit {
-    /// Iterates `z_0` for `max_iter` steps or until it has left the bailout radius.
-    ///
-    /// # Errors
-    ///
-    /// [`RenderError::Cancelled`].
-    pub fn follow(
-        formula: &Formula,
-        z_0: &FixedComplex,
-        c: &FixedComplex,
-        bits: usize,
-        max_iter: u32,
-        control: &Control<'_>,
-    ) -> Result<Self, RenderError> {
-        let mut orbit = Self { points: Vec::new(), tiny: Vec::new() };
-        let mut z = z_0.clone();
-        for n in 0..=max_iter {
-            if n % CHECK_STEPS == 0 {
-                control.check()?;
-            }
-            let is_far = orbit.push(&z, bits);
-            if is_far && exceeds(&(IBig::from(z.re.sqr()) + IBig::from(z.im.sqr())), bits, 16) {
-                break;
-            }
-            z = step(formula, &z, c, bits);
-        }
-        Ok(orbit)
-    }
-
     /// Keeps a point, and says whether it lies outside radius 2.
     fn push(&mut self, z: &FixedComplex, bits: usize) -> bool {
         let parts = [&z.re, &z.im].map(|part| FloatExp::from_fixed(part, bits));
@@ -100,6 +75,44 @@ impl Orbit {
     }
 }
 
+/// An orbit in the making.
+struct Follower<'a> {
+    formula: &'a Formula,
+    c: FixedComplex,
+    bits: usize,
+    /// The point after the last that was kept.
+    z: FixedComplex,
+    orbit: Orbit,
+    has_escaped: bool,
+}
+
+impl<'a> Follower<'a> {
+    fn new(formula: &'a Formula, z: FixedComplex, c: FixedComplex, bits: usize) -> Self {
+        let orbit = Orbit { points: Vec::new(), tiny: Vec::new() };
+        Self { formula, c, bits, z, orbit, has_escaped: false }
+    }
+
+    /// Goes on until the orbit has `points` points or has left the bailout radius.
+    fn grow(&mut self, points: usize, control: &Control<'_>) -> Result<(), RenderError> {
+        while self.orbit.points.len() < points && !self.has_escaped {
+            if self.orbit.points.len() % CHECK_STEPS == 0 {
+                control.check()?;
+            }
+            if self.orbit.push(&self.z, self.bits) {
+                let norm_sqr = IBig::from(self.z.re.sqr()) + IBig::from(self.z.im.sqr());
+                self.has_escaped = exceeds(&norm_sqr, self.bits, 16);
+            }
+            self.z = step(self.formula, &self.z, &self.c, self.bits);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, max_iter: u32, control: &Control<'_>) -> Result<Orbit, RenderError> {
+        self.grow(max_iter as usize + 1, control)?;
+        Ok(self.orbit)
+    }
+}
+
 /// The orbits that a view's pixels are followed beside.
 ///
 /// Every pixel begins on `first`. Where a difference has grown as large as the number itself it is
@@ -111,12 +124,11 @@ pub struct Reference {
     critical: Orbit,
     centre: FixedComplex,
     bits: usize,
-    formula: Formula,
-    max_iter: u32,
 }
 
 impl Reference {
-    /// The reference through the middle of a view.
+    /// The reference of a view: through a nucleus in it whose period is short beside the iteration
+    /// limit, since such an orbit never escapes and is soon complete; else through the middle.
     ///
     /// # Errors
     ///
@@ -124,7 +136,27 @@ impl Reference {
     pub fn of(view: &View, control: &Control<'_>) -> Result<Self, RenderError> {
         let bits = view.viewport().bits();
         let centre = middle(view.viewport(), bits);
-        Self::through(view, centre, bits, control)
+        if *view.formula() != Formula::Mandelbrot {
+            return Self::through(view, centre, bits, control);
+        }
+        let zero = FixedComplex::zero();
+        let mut follower = Follower::new(view.formula(), zero.clone(), centre.clone(), bits);
+        let radius = view.viewport().radius();
+        let Some(period) = short_period(&mut follower, radius, view.max_iter(), control)? else {
+            let critical = follower.finish(view.max_iter(), control)?;
+            return Ok(Self { first: None, critical, centre, bits });
+        };
+        match nucleus(&centre, period, radius, bits, control)? {
+            Some(nucleus) => {
+                let follower = Follower::new(view.formula(), zero, nucleus.clone(), bits);
+                let critical = follower.finish(period, control)?;
+                Ok(Self { first: None, critical, centre: nucleus, bits })
+            }
+            None => {
+                let critical = follower.finish(view.max_iter(), control)?;
+                Ok(Self { first: None, critical, centre, bits })
+            }
+        }
     }
 
     /// The reference of a view through a point given in units of `2^-bits`.
@@ -138,35 +170,26 @@ impl Reference {
         bits: usize,
         control: &Control<'_>,
     ) -> Result<Self, RenderError> {
-        let (formula, max_iter) = (view.formula().clone(), view.max_iter());
+        let (formula, max_iter) = (view.formula(), view.max_iter());
         let zero = FixedComplex::zero();
-        let (first, critical) = match &formula {
+        let follow = |z: FixedComplex, c: FixedComplex| {
+            Follower::new(formula, z, c, bits).finish(max_iter, control)
+        };
+        let (first, critical) = match formula {
             Formula::Julia { re, im } => {
                 let c = FixedComplex { re: re.to_fixed(bits), im: im.to_fixed(bits) };
-                let first = Orbit::follow(&formula, &centre, &c, bits, max_iter, control)?;
-                (Some(first), Orbit::follow(&formula, &zero, &c, bits, max_iter, control)?)
+                (Some(follow(centre.clone(), c.clone())?), follow(zero, c)?)
             }
-            _ => (None, Orbit::follow(&formula, &zero, &centre, bits, max_iter, control)?),
+            _ => (None, follow(zero, centre.clone())?),
         };
-        Ok(Self { first, critical, centre, bits, formula, max_iter })
+        Ok(Self { first, critical, centre, bits })
     }
 
-    /// The orbit that pixels begin on.
+    /// The orbit that pixels begin on, where that is one of its own, and the orbit of zero, which they
+    /// are taken over to.
     #[must_use]
-    pub fn first(&self) -> &Orbit {
-        self.first.as_ref().unwrap_or(&self.critical)
-    }
-
-    /// The orbit of zero, which pixels are taken over to.
-    #[must_use]
-    pub fn critical(&self) -> &Orbit {
-        &self.critical
-    }
-
-    /// Whether pixels begin on an orbit of their own.
-    #[must_use]
-    pub fn has_two_orbits(&self) -> bool {
-        self.first.is_some()
+    pub fn into_orbits(self) -> (Option<Orbit>, Orbit) {
+        (self.first, self.critical)
     }
 
     /// The point of a view's middle as seen from the reference.
@@ -177,22 +200,28 @@ impl Reference {
             FixedComplex { re: middle.re - &self.centre.re, im: middle.im - &self.centre.im };
         difference.to_complex_exp(self.bits)
     }
+}
 
-    /// Whether a view can be followed beside it: the same formula, as many steps, digits enough, and
-    /// no farther away than some views.
-    #[must_use]
-    pub fn serves(&self, view: &View) -> bool {
-        self.formula == *view.formula()
-            && self.max_iter >= view.max_iter()
-            && self.bits >= view.viewport().bits()
-            && self.offset(view.viewport()).abs() <= view.viewport().radius() * FloatExp::from(64.0)
+/// The period of a nucleus within `radius`, if it is so short that looking for the nucleus costs less
+/// than following the orbit to the limit.
+fn short_period(
+    follower: &mut Follower<'_>,
+    radius: FloatExp,
+    max_iter: u32,
+    control: &Control<'_>,
+) -> Result<Option<u32>, RenderError> {
+    let mut watch = PeriodWatch::new(radius);
+    for n in 1..=max_iter / NUCLEUS_COST {
+        follower.grow(n as usize + 1, control)?;
+        if follower.has_escaped {
+            return Ok(None);
+        }
+        let orbit = &follower.orbit;
+        if watch.sees(orbit.wide(n as usize - 1), orbit.wide(n as usize)) {
+            return Ok(Some(n));
+        }
     }
-
-    /// Bytes that it occupies.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.critical.bytes() + self.first.as_ref().map_or(0, Orbit::bytes)
-    }
+    Ok(None)
 }
 
 fn middle(viewport: &Viewport, bits: usize) -> FixedComplex {
@@ -214,24 +243,34 @@ mod tests {
     #[test]
     fn a_periodic_orbit_comes_back() {
         let nucleus = reference(["-1", "0"], "1e40", "mandelbrot", 9);
-        let points = nucleus.critical().points();
+        let points = nucleus.critical.points();
         assert_eq!(points, [[0.0, 0.0], [-1.0, 0.0]].repeat(5));
-        assert!(!nucleus.has_two_orbits());
+        assert!(nucleus.first.is_none());
+    }
+
+    #[test]
+    fn a_nucleus_in_the_view_is_preferred() {
+        let beside = format!("-1.{}1", "0".repeat(40));
+        let near = reference([&beside, "0"], "1e40", "mandelbrot", 1_000);
+        assert_eq!(near.critical.points()[..2], [[0.0, 0.0], [-1.0, 0.0]]);
+        assert_eq!(near.critical.end(), 2);
+        let viewport = Viewport::parse([&beside, "0"], "1e40", [64, 64]).unwrap();
+        assert!((near.offset(&viewport).re().to_f64() / -1e-41 - 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn an_orbit_ends_past_the_bailout() {
         let outside = reference(["1", "0"], "1e40", "mandelbrot", 1_000);
-        let last = outside.critical().points()[outside.critical().end()];
+        let last = outside.critical.points()[5];
         assert_eq!(last, [677.0, 0.0]);
-        assert_eq!(outside.critical().end(), 5);
+        assert_eq!(outside.critical.end(), 5);
     }
 
     #[test]
     fn tiny_points_keep_their_exponents() {
         let re = format!("-1.{}1", "0".repeat(399));
         let near = reference([&re, "0"], "1e500", "mandelbrot", 4);
-        let orbit = near.critical();
+        let orbit = &near.critical;
         assert_eq!(orbit.points()[2], [0.0, 0.0]);
         // (-1 - e)^2 - 1 - e = e + e^2
         let log10 = orbit.wide(2).re().log2() * std::f64::consts::LOG10_2;
@@ -242,22 +281,7 @@ mod tests {
     #[test]
     fn a_julia_set_has_two_orbits() {
         let julia = reference(["0.5", "0.25"], "1e40", "julia", 3);
-        assert_eq!(julia.first().points()[0], [0.5, 0.25]);
-        assert_eq!(julia.critical().points()[..2], [[0.0, 0.0], [-0.8, 0.156]]);
-    }
-
-    #[test]
-    fn neighbours_are_served_and_strangers_are_not() {
-        let viewport = |re: &str, zoom: &str| Viewport::parse([re, "0"], zoom, [64, 64]).unwrap();
-        let view = |re: &str, zoom: &str, max_iter| {
-            View::new(viewport(re, zoom), Formula::Mandelbrot, Some(max_iter)).unwrap()
-        };
-        let reference = Reference::of(&view("-1", "1e40", 100), &Control::default()).unwrap();
-        assert!(reference.serves(&view("-1", "1e40", 100)));
-        let beside = format!("-1.{}3", "0".repeat(39));
-        assert!(reference.serves(&view(&beside, "1e40", 50)));
-        assert!(!reference.serves(&view(&beside, "1e45", 50)), "too few digits");
-        assert!(!reference.serves(&view("-1.000001", "1e40", 50)), "too far");
-        assert!(!reference.serves(&view("-1", "1e40", 101)), "too short");
+        assert_eq!(julia.first.unwrap().points()[0], [0.5, 0.25]);
+        assert_eq!(julia.critical.points()[..2], [[0.0, 0.0], [-0.8, 0.156]]);
     }
 }

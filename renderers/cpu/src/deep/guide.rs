@@ -2,13 +2,11 @@
 //!
 //! The rule: built once for a view and read by all its threads; nothing here depends on a pixel.
 
+use super::map::Map;
 use shimmer_fractal::{
-    ComplexExp, Control, FIRST_LEVEL, FloatExp, Leap, Leaps, Linear, Precision, Reference,
+    ComplexExp, Control, FIRST_LEVEL, FloatExp, Leap, Leaps, Linear, Orbit, Precision, Reference,
     RenderError, View, exp2i,
 };
-use std::sync::Arc;
-
-use super::map::Map;
 
 /// The exponent of the smallest difference that is followed in doubles in a view whose constants are
 /// too small for them: its square is still a double.
@@ -27,27 +25,25 @@ pub(super) struct Narrow<S> {
 
 /// One orbit and its leaps.
 pub(super) struct Track<M: Map> {
-    pub(super) orbit: Arc<Reference>,
-    pub(super) is_first: bool,
+    orbit: Orbit,
     pub(super) leaps: Leaps<M::Linear>,
     /// The same leaps in doubles, level by level.
     narrow: Vec<Vec<Narrow<M::Small>>>,
 }
 
 impl<M: Map> Track<M> {
-    fn new(reference: &Arc<Reference>, is_first: bool, view: &View, reach: FloatExp) -> Self {
-        let orbit = if is_first { reference.first() } else { reference.critical() };
-        let leaps = Leaps::<M::Linear>::over(orbit, view.formula(), reach);
+    fn new(orbit: Orbit, view: &View, reach: FloatExp) -> Self {
+        let leaps = Leaps::<M::Linear>::over(&orbit, view.formula(), reach);
         let is_scaled = view.precision() == Precision::Scaled;
         let narrow = |leap: &Leap<M::Linear>| narrow::<M>(leap, is_scaled, reach);
         let narrow =
             leaps.levels().iter().map(|level| level.iter().map(narrow).collect()).collect();
-        Self { orbit: Arc::clone(reference), is_first, leaps, narrow }
+        Self { orbit, leaps, narrow }
     }
 
     #[inline(always)]
-    pub(super) fn orbit(&self) -> &shimmer_fractal::Orbit {
-        if self.is_first { self.orbit.first() } else { self.orbit.critical() }
+    pub(super) fn orbit(&self) -> &Orbit {
+        &self.orbit
     }
 
     /// The longest leap from a point that `holds` (for its radius) and takes at most `most` steps, and
@@ -78,7 +74,7 @@ impl<M: Map> Track<M> {
 
     fn bytes(&self) -> usize {
         let narrow: usize = self.narrow.iter().map(|level| size_of_val(&**level)).sum();
-        self.leaps.bytes() + narrow
+        self.orbit.bytes() + self.leaps.bytes() + narrow
     }
 }
 
@@ -111,27 +107,33 @@ pub(super) struct Guide<M: Map> {
 }
 
 impl<M: Map> Guide<M> {
-    /// Prepares a view beside a reference that serves it.
-    pub(super) fn new(
-        reference: &Arc<Reference>,
+    /// Prepares a view.
+    pub(super) fn new(view: &View, control: &Control<'_>) -> Result<Self, RenderError> {
+        Self::beside(Reference::of(view, control)?, view, control)
+    }
+
+    /// Prepares a view beside a reference in or near it.
+    pub(super) fn beside(
+        reference: Reference,
         view: &View,
         control: &Control<'_>,
     ) -> Result<Self, RenderError> {
         let offset = reference.offset(view.viewport());
         let reach = offset.abs() + view.viewport().radius();
+        let (first, critical) = reference.into_orbits();
         // The constants of a Julia set do not differ.
-        let spread = if reference.has_two_orbits() { FloatExp::ZERO } else { reach };
+        let spread = if first.is_some() { FloatExp::ZERO } else { reach };
         control.check()?;
-        let first = reference.has_two_orbits().then(|| Track::new(reference, true, view, spread));
+        let first = first.map(|orbit| Track::new(orbit, view, spread));
         control.check()?;
-        let critical = Track::new(reference, false, view, spread);
+        let critical = Track::new(critical, view, spread);
         let head =
             if first.is_some() { (0, M::Linear::IDENTITY) } else { head(&critical, view, reach) };
         let is_scaled = view.precision() == Precision::Scaled;
         Ok(Self { first, critical, offset, head, is_scaled })
     }
 
-    /// Bytes that it occupies, without the reference.
+    /// Bytes that it occupies.
     pub(super) fn bytes(&self) -> usize {
         self.critical.bytes() + self.first.as_ref().map_or(0, Track::bytes)
     }

@@ -2,24 +2,24 @@
 //!
 //! The rule: a view's reference and leaps are made once and shared by all its tiles.
 
+mod cache;
 mod group;
 mod guide;
 mod map;
 mod pixel;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::ThreadPool;
-use shimmer_fractal::{
-    Channels, ComplexExp, Control, Formula, Raw, Reference, Region, RenderError, View,
-};
+use shimmer_fractal::{Channels, ComplexExp, Control, Raw, Region, RenderError, View};
 
 use crate::plane::Plane;
 use crate::simd::{Isa, Kernel, Lanes, Vectorized};
+pub(crate) use cache::Cache;
+use cache::Prepared;
 use group::Terms;
 use guide::Guide;
-use map::{Conjugate, Map, Ship, Square};
+use map::{Map, Square};
 use pixel::{Value, Walk};
 
 /// Renders a region of a view.
@@ -28,21 +28,20 @@ pub(crate) fn render(
     region: Region,
     channels: Channels,
     control: &Control<'_>,
-    (pool, isa): (&ThreadPool, Isa),
+    (pool, isa, cache): (&ThreadPool, Isa, &Cache),
 ) -> Result<Raw, RenderError> {
-    let reference = Arc::new(Reference::of(view, control)?);
+    let prepared = cache.get(view, control)?;
     let plane = Plane::new(region, channels);
     let half =
         [view.viewport().width(), view.viewport().height()].map(|side| f64::from(side) / 2.0);
     let next_strip = AtomicU32::new(region.y / group::ROWS);
     let job = Job { view, region, control, plane: &plane, half, next_strip };
-    match view.formula() {
-        Formula::Mandelbrot | Formula::Julia { .. } => {
-            let guide = Guide::<Square>::new(&reference, view, control)?;
-            job.spread(pool, || f64::dispatch(isa, InGroups { job: &job, guide: &guide }));
+    match &*prepared {
+        Prepared::Square(guide) => {
+            job.spread(pool, || f64::dispatch(isa, InGroups { job: &job, guide }));
         }
-        Formula::BurningShip => job.spread_walks::<Ship>(pool, &reference)?,
-        Formula::Tricorn => job.spread_walks::<Conjugate>(pool, &reference)?,
+        Prepared::Ship(guide) => job.spread_walks(pool, guide),
+        Prepared::Conjugate(guide) => job.spread_walks(pool, guide),
     }
     control.check()?;
     control.report(1.0);
@@ -71,12 +70,7 @@ impl Job<'_> {
     }
 
     /// Runs workers that take one pixel after the other.
-    fn spread_walks<M: Map>(
-        &self,
-        pool: &ThreadPool,
-        reference: &Arc<Reference>,
-    ) -> Result<(), RenderError> {
-        let guide = Guide::<M>::new(reference, self.view, self.control)?;
+    fn spread_walks<M: Map>(&self, pool: &ThreadPool, guide: &Guide<M>) {
         let spacing = self.view.viewport().spacing();
         self.spread(pool, || {
             while let Some(top) = self.take_strip() {
@@ -85,12 +79,11 @@ impl Job<'_> {
                         continue;
                     }
                     let place = ComplexExp::from(self.place(x, y)).times(spacing);
-                    let walk = Walk::begin(&guide, self.view.max_iter(), spacing, place);
+                    let walk = Walk::begin(guide, self.view.max_iter(), spacing, place);
                     self.tell(x, y, walk.finish());
                 }
             }
         });
-        Ok(())
     }
 
     /// The first row of the next strip for whoever asks first; none once the call is cancelled.

@@ -68,10 +68,6 @@ impl<R: Real> Lot<R> {
         GROUP * V::LANES
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Adds an orbit; true when the lot is full.
     #[inline(always)]
     pub(super) fn push<V: Lanes>(&mut self, orbit: Orbit<R>) -> bool {

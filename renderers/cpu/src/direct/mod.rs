@@ -8,6 +8,7 @@ mod slope;
 mod stream;
 mod worker;
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::ThreadPool;
@@ -98,9 +99,9 @@ pub(crate) fn render(
 fn spread<R: Vectorized>(pool: &ThreadPool, isa: Isa, job: &Job<'_>) {
     let workers = pool.current_num_threads().min(job.tiles.len());
     let work = || match job.formula {
-        Formula::Mandelbrot | Formula::Julia { .. } => R::dispatch(isa, Work { job, map: Square }),
-        Formula::BurningShip => R::dispatch(isa, Work { job, map: Ship }),
-        Formula::Tricorn => R::dispatch(isa, Work { job, map: Conjugate }),
+        Formula::Mandelbrot | Formula::Julia { .. } => R::dispatch(isa, Work::<Square>::new(job)),
+        Formula::BurningShip => R::dispatch(isa, Work::<Ship>::new(job)),
+        Formula::Tricorn => R::dispatch(isa, Work::<Conjugate>::new(job)),
     };
     if workers == 1 {
         return work();
@@ -111,7 +112,13 @@ fn spread<R: Vectorized>(pool: &ThreadPool, isa: Isa, job: &Job<'_>) {
 /// A worker's life as a kernel.
 struct Work<'a, M> {
     job: &'a Job<'a>,
-    map: M,
+    map: PhantomData<M>,
+}
+
+impl<'a, M> Work<'a, M> {
+    fn new(job: &'a Job<'a>) -> Self {
+        Self { job, map: PhantomData }
+    }
 }
 
 impl<R: Vectorized, M: Map> Kernel<R> for Work<'_, M> {
@@ -119,8 +126,7 @@ impl<R: Vectorized, M: Map> Kernel<R> for Work<'_, M> {
 
     #[inline(always)]
     fn run<V: Lanes<Real = R>>(self, proof: V::Proof) {
-        let Self { job, map: _ } = self;
-        worker::run::<V, M>(proof, job);
+        worker::run::<V, M>(proof, self.job);
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The rule: a tile's few probes decide which kernel takes it; both kernels give the same values.
 
+use std::marker::PhantomData;
+
 use super::Job;
 use super::lot::{Lot, Orbit, Outcome};
 use super::map::Map;
@@ -26,7 +28,7 @@ pub(super) fn run<V: Lanes, M: Map>(proof: V::Proof, job: &Job<'_>) {
         waiting: Vec::new(),
         lot: Lot::new(),
         slopes: Slopes::new(),
-        map: std::marker::PhantomData,
+        map: PhantomData,
     };
     let periodicity = match job.shortcuts {
         Shortcuts::On => Periodicity::Checked,
@@ -49,7 +51,7 @@ struct Worker<'a, V: Lanes, M> {
     /// Orbits that end within a few steps.
     lot: Lot<V::Real>,
     slopes: Slopes,
-    map: std::marker::PhantomData<M>,
+    map: PhantomData<M>,
 }
 
 impl<V: Lanes, M: Map> Worker<'_, V, M> {

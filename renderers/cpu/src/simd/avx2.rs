@@ -143,12 +143,6 @@ macro_rules! avx2_lanes {
             }
 
             #[inline(always)]
-            fn or(a: $register, b: $register) -> $register {
-                // SAFETY: masks come from vectors.
-                unsafe { $or(a, b) }
-            }
-
-            #[inline(always)]
             fn bits(mask: $register) -> u32 {
                 // SAFETY: masks come from vectors.
                 unsafe { $movemask(mask) as u32 }

@@ -152,11 +152,6 @@ macro_rules! avx512_lanes {
             }
 
             #[inline(always)]
-            fn or(a: $mask, b: $mask) -> $mask {
-                a | b
-            }
-
-            #[inline(always)]
             fn bits(mask: $mask) -> u32 {
                 u32::from(mask)
             }

@@ -122,7 +122,6 @@ pub(crate) trait Lanes: Copy {
     /// its exponent is set.
     fn reaches_two(self, other: Self) -> Self::Mask;
     fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
-    fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// Lane `i` as bit `i`.
     fn bits(mask: Self::Mask) -> u32;
 }

@@ -37,11 +37,9 @@ impl<R: Real + Into<f64>> Kernel<R> for Sampler {
             let numbers: Vec<R> = A.iter().map(|a| R::from_f64(*a)).collect();
             let (a, b) = (V::load(proof, &numbers[chunk..]), V::splat(proof, R::from_f64(0.7)));
             let smaller = b.greater(a);
-            let masks = [smaller, a.equal(a), a.reaches_two(b), V::or(smaller, a.equal(a))];
-            let both = V::and(smaller, a.equal(a));
+            let masks = [smaller, a.equal(a), a.reaches_two(b), V::and(smaller, a.equal(a))];
             for lane in 0..V::LANES {
                 seen.extend(masks.map(|mask| u64::from(V::bits(mask) >> lane & 1)));
-                seen.push(u64::from(V::bits(both) >> lane & 1));
                 let results = [
                     a.add(b),
                     a.mul(b),

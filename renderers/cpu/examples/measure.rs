@@ -4,9 +4,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 use shimmer_cpu::{Cpu, CpuOptions, Isa, Shortcuts, fma_rate_f32, fma_rate_f64};
-use shimmer_fractal::{
-    Channels, Control, Formula, Precision, Raw, Region, Renderer, View, Viewport,
-};
+use shimmer_fractal::{Channels, Control, Formula, Raw, Region, Renderer, View, Viewport};
 
 /// Fused multiply-adds of a step; the addition runs beside them.
 const FMA_PER_STEP: f64 = 3.0;
@@ -118,22 +116,18 @@ fn main() {
         };
         let (plain, quick) = (cpu(Shortcuts::Off), cpu(Shortcuts::On));
         println!(
-            "view               precision   mean     ms  Gsteps/s  of bound  | shortcuts ms  of bound | +distance ms"
+            "view                 mean     ms  Gsteps/s  of bound  | shortcuts ms  of bound | +distance ms"
         );
         for case in SHALLOW {
             let view = view(case);
-            let bound = match view.precision() {
-                Precision::Single => singles,
-                _ => doubles,
-            } / FMA_PER_STEP;
+            let bound = doubles / FMA_PER_STEP;
             let (raw, plain_s) = timed(&plain, &view, Channels::Smooth, 5);
             let (_, quick_s) = timed(&quick, &view, Channels::Smooth, 5);
             let (_, slope_s) = timed(&quick, &view, Channels::SmoothAndDistance, 3);
             let steps = steps(&raw, view.max_iter());
             println!(
-                "{:18} {:9} {:6.0} {:6.1} {:9.2} {:8.1}%  | {:12.1} {:8.1}% | {:8.1}",
+                "{:18} {:6.0} {:6.1} {:9.2} {:8.1}%  | {:12.1} {:8.1}% | {:8.1}",
                 case.name,
-                format!("{:?}", view.precision()),
                 steps / raw.mu.len() as f64,
                 plain_s * 1e3,
                 steps / plain_s / 1e9,

@@ -10,7 +10,7 @@ use crate::{ComplexExp, FloatExp, Formula};
 
 /// A difference below this part of the orbit's derivative leaves no trace of its square that a picture
 /// could show.
-const TOLERANCE_LOG2: i64 = -20;
+const TOLERANCE_LOG2: i64 = -32;
 /// The level of the shortest leaps; those of fewer steps save nothing.
 pub const FIRST_LEVEL: u32 = 2;
 
@@ -18,6 +18,8 @@ pub const FIRST_LEVEL: u32 = 2;
 pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
     /// The map that does nothing.
     const IDENTITY: Self;
+    /// The map that takes everything to zero.
+    const ZERO: Self;
     /// The derivative of a formula at a point.
     fn derivative(formula: &Formula, z: [FloatExp; 2]) -> Self;
     /// `self` after `inner`.
@@ -34,6 +36,7 @@ pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
 
 impl Linear for ComplexExp {
     const IDENTITY: Self = Self::ONE;
+    const ZERO: Self = Self::ZERO;
 
     fn derivative(_: &Formula, [re, im]: [FloatExp; 2]) -> Self {
         ComplexExp::from_parts(re, im).scaled(1)
@@ -65,6 +68,7 @@ pub struct MatrixExp {
 impl Linear for MatrixExp {
     const IDENTITY: Self =
         Self { columns: [ComplexExp::ONE, ComplexExp { x: 0.0, y: 1.0, exponent: 0 }] };
+    const ZERO: Self = Self { columns: [ComplexExp::ZERO; 2] };
 
     fn derivative(formula: &Formula, [re, im]: [FloatExp; 2]) -> Self {
         let right = ComplexExp::from_parts(re, im).scaled(1);

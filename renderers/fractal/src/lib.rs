@@ -16,6 +16,8 @@
 mod ascii;
 mod bla;
 mod colour;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod decimal;
 mod detail;
 mod encode;

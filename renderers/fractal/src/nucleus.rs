@@ -9,9 +9,10 @@ use crate::exact::step;
 use crate::fixed::FixedComplex;
 use crate::{ComplexExp, Control, FloatExp, Formula, RenderError};
 
-/// Corrections before the search is given up; each adds the double of the digits there were, up to
-/// the 53 bits of a derivative.
-const MAX_CORRECTIONS: usize = 100;
+/// Corrections before the search is given up: some to come near, then one for each 40 bits, since
+/// derivatives have 53.
+const FIRST_CORRECTIONS: usize = 20;
+const BITS_PER_CORRECTION: usize = 40;
 
 /// Watches an orbit for the period of a nucleus within `radius` of its constant: the first step at
 /// which the disc around the constant is spread over zero (C. Heiland-Allen, "Deep zoom theory and
@@ -49,7 +50,7 @@ pub fn nucleus(
     let mut c = near.clone();
     // Below the last bits there is nothing to correct.
     let enough = FloatExp::new(1.0, 16 - bits as i64);
-    for _ in 0..MAX_CORRECTIONS {
+    for _ in 0..FIRST_CORRECTIONS + bits / BITS_PER_CORRECTION {
         let (mut z, mut derivative) = (FixedComplex::zero(), ComplexExp::ZERO);
         for n in 0..period {
             if n % 256 == 0 {

@@ -36,7 +36,7 @@ impl Orbit {
         parts.iter().any(|part| part.exponent() >= 1)
     }
 
-    /// The points in doubles; at least two.
+    /// The points in doubles; at least three.
     #[must_use]
     pub fn points(&self) -> &[[f64; 2]] {
         &self.points
@@ -98,7 +98,7 @@ impl<'a> Follower<'a> {
             if self.orbit.points.len() % CHECK_STEPS == 0 {
                 control.check()?;
             }
-            if self.orbit.push(&self.z, self.bits) {
+            if self.orbit.push(&self.z, self.bits) && self.orbit.points.len() > 2 {
                 let norm_sqr = IBig::from(self.z.re.sqr()) + IBig::from(self.z.im.sqr());
                 self.has_escaped = exceeds(&norm_sqr, self.bits, 16);
             }
@@ -108,7 +108,8 @@ impl<'a> Follower<'a> {
     }
 
     fn finish(mut self, max_iter: u32, control: &Control<'_>) -> Result<Orbit, RenderError> {
-        self.grow(max_iter as usize + 1, control)?;
+        // Three points at least, so that pixels may begin at the second.
+        self.grow(max_iter.max(2) as usize + 1, control)?;
         Ok(self.orbit)
     }
 }

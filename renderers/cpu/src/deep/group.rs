@@ -280,7 +280,7 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
             ready |= V::bits(size.mul(early).greater(whole)) << (v * V::LANES);
         }
         let is_end = self.at == self.track.orbit().end();
-        if escapes | smaller == 0 && self.n != self.terms.max_iter && !is_end {
+        if escapes | smaller == 0 && self.n < self.terms.max_iter && !is_end {
             return;
         }
         let mut lanes = [[0.0; MAX_LANES]; 5];
@@ -295,7 +295,7 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
             if escapes >> pixel & 1 == 1 {
                 let j = if SLOPE { [[jx, jy], [-jy, jx]] } else { [[1.0; 2]; 2] };
                 tell(pixel, Value::escaped(self.n, [x, y], norm_sqr, j));
-            } else if self.n == self.terms.max_iter && norm_sqr <= RADIUS_SQR {
+            } else if self.n >= self.terms.max_iter && norm_sqr <= RADIUS_SQR {
                 tell(pixel, Value::INSIDE);
             } else {
                 continue;
@@ -388,7 +388,7 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         }
         let orbit = self.track.orbit();
         let z = orbit.wide(self.at);
-        let is_turn = self.n == self.terms.max_iter || self.at == orbit.end() || z.exponent > 0;
+        let is_turn = self.n >= self.terms.max_iter || self.at == orbit.end() || z.exponent > 0;
         if is_turn {
             // Whatever is decided now, is decided about numbers in the range of doubles.
             self.scale(self.exponent);

@@ -128,7 +128,7 @@ impl<M: Map> Guide<M> {
         control.check()?;
         let critical = Track::new(critical, view, spread);
         let head =
-            if first.is_some() { (0, M::Linear::IDENTITY) } else { head(&critical, view, reach) };
+            if first.is_some() { (0, M::Linear::ZERO) } else { head(&critical, view, reach) };
         let is_scaled = view.precision() == Precision::Scaled;
         Ok(Self { first, critical, offset, head, is_scaled })
     }
@@ -141,11 +141,16 @@ impl<M: Map> Guide<M> {
 
 /// The longest row of leaps from the beginning that is good for every constant within `reach`.
 fn head<M: Map>(track: &Track<M>, view: &View, reach: FloatExp) -> (u32, M::Linear) {
+    // An orbit of one step leaves nothing to take together.
+    if view.max_iter() < 2 {
+        return (0, M::Linear::ZERO);
+    }
     // From zero to the first point: d = c.
     let (mut steps, mut head) = (1_u32, M::Linear::IDENTITY);
-    let most = view.max_iter();
+    // Not to the end, where a difference has to be taken over before it goes on.
+    let most = view.max_iter().min((track.orbit().end() as u32).saturating_sub(1));
     while let Some((leap, taken)) =
-        track.leaps.longest(steps as usize, head.norm() * reach, most - steps)
+        track.leaps.longest(steps as usize, head.norm() * reach, most.saturating_sub(steps))
     {
         head = leap.a.after(head).plus(leap.b);
         steps += taken;

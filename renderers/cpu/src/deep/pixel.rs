@@ -161,7 +161,7 @@ impl<'a, M: Map> Walk<'a, M> {
                 let j = Self::columns(j, |part| -part);
                 return Stretch::Done(Value::escaped(self.n, z, norm_sqr, j));
             }
-            if self.n == self.max_iter && norm_sqr <= RADIUS_SQR {
+            if self.n >= self.max_iter && norm_sqr <= RADIUS_SQR {
                 return Stretch::Done(Value::INSIDE);
             }
             let size = d[0].abs().max(d[1].abs());
@@ -208,7 +208,7 @@ impl<'a, M: Map> Walk<'a, M> {
                 let j = self.j.map(ComplexExp::to_f64);
                 return Stretch::Done(Value::escaped(self.n, [x, y], norm_sqr, j));
             }
-            if self.n == self.max_iter && norm_sqr <= RADIUS_SQR {
+            if self.n >= self.max_iter && norm_sqr <= RADIUS_SQR {
                 return Stretch::Done(Value::INSIDE);
             }
             if z.exponent < self.d.exponent || self.at == self.track.orbit().end() {

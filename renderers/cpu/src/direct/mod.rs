@@ -12,9 +12,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::ThreadPool;
-use shimmer_fractal::{
-    Channels, Control, Formula, Lattice, Precision, Raw, Region, RenderError, View,
-};
+use shimmer_fractal::{Channels, Control, Formula, Lattice, Raw, Region, RenderError, View};
 
 use crate::plane::Plane;
 use crate::renderer::Shortcuts;
@@ -86,10 +84,7 @@ pub(crate) fn render(
         next_tile: AtomicUsize::new(0),
         control,
     };
-    match view.precision() {
-        Precision::Single => spread::<f32>(pool, isa, &job),
-        _ => spread::<f64>(pool, isa, &job),
-    }
+    spread::<f64>(pool, isa, &job);
     control.check()?;
     control.report(1.0);
     Ok(plane.into_raw())

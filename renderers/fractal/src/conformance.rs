@@ -47,7 +47,7 @@ pub fn shallow_views() -> Vec<View> {
         view(["-0.745", "0.1"], "300", named("mandelbrot"), 600),
         view(["-0.7436438870", "0.1318259042"], "1e6", named("mandelbrot"), 1_500),
         view(["0.1", "0.2"], "2", named("julia"), 400),
-        view(["-1.755", "-0.03"], "30", named("burning-ship"), 200),
+        view(["-1.755", "-0.03"], "30", named("burning-ship"), 60),
         view(["-0.3", "0"], "1", named("tricorn"), 200),
         view(["0", "0"], "0.01", named("mandelbrot"), 50),
     ]

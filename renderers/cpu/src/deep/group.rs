@@ -6,7 +6,7 @@
 
 use shimmer_fractal::{BAILOUT_SQR, ComplexExp, FloatExp, RADIUS_SQR, exp2i};
 
-use super::guide::{Guide, NARROW_EXPONENT, Track};
+use super::guide::{Guide, NARROW_EXPONENT, Narrow, Track};
 use super::map::Square;
 use super::pixel::{Value, Walk};
 use crate::simd::{Lanes, MAX_LANES};
@@ -200,6 +200,16 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         })
     }
 
+    /// Whether the larger part of every difference is above a bound.
+    #[inline(always)]
+    fn is_above(&self, bound: f64) -> bool {
+        let bound = self.splat(bound);
+        (0..Self::USED).all(|v| {
+            let size = self.d[0][v].abs().max(self.d[1][v].abs());
+            V::bits(size.greater(bound)) == (1 << V::LANES) - 1
+        })
+    }
+
     /// One leap or step in plain doubles.
     #[inline(always)]
     fn narrow_step<const SLOPE: bool>(&mut self, tell: &mut impl FnMut(usize, Value)) {
@@ -212,21 +222,27 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         let most = self.terms.max_iter.saturating_sub(self.n);
         let scale = exp2i(self.c_exponent);
         let c_j = self.c_j * scale;
-        match self.track.longest(self.at, most, |radius| self.is_below(radius)) {
+        let holds =
+            |leap: &Narrow<[f64; 2]>| leap.holds(|r| self.is_below(r), |r| self.is_above(r));
+        match self.track.longest(self.at, most, holds) {
             Some((leap, steps)) => {
                 let [ax, ay] = leap.a.map(|part| self.splat(part));
                 let [bx, by] = leap.b.map(|part| self.splat(part * scale));
+                let [qx, qy] = leap.q.map(|part| self.splat(part));
+                let [jx, jy] = leap.b.map(|part| self.splat(part * c_j));
                 for v in 0..Self::USED {
                     let ([x, y], [cx, cy]) = (self.at_vector(self.d, v), self.at_vector(self.c, v));
+                    let bent = [y.neg_mul_add(qy, x.mul(qx)), y.mul_add(qx, x.mul(qy))];
+                    let (tx, ty) = (ax.add(bent[0]), ay.add(bent[1]));
                     let re = cy.neg_mul_add(by, cx.mul(bx));
                     let im = cy.mul_add(bx, cx.mul(by));
-                    self.d[0][v] = y.neg_mul_add(ay, x.mul_add(ax, re));
-                    self.d[1][v] = y.mul_add(ax, x.mul_add(ay, im));
+                    self.d[0][v] = y.neg_mul_add(ty, x.mul_add(tx, re));
+                    self.d[1][v] = y.mul_add(tx, x.mul_add(ty, im));
                     if SLOPE {
+                        let (tx, ty) = (tx.add(bent[0]), ty.add(bent[1]));
                         let [x, y] = self.at_vector(self.j, v);
-                        let (re, im) = (self.splat(leap.b[0] * c_j), self.splat(leap.b[1] * c_j));
-                        self.j[0][v] = y.neg_mul_add(ay, x.mul_add(ax, re));
-                        self.j[1][v] = y.mul_add(ax, x.mul_add(ay, im));
+                        self.j[0][v] = y.neg_mul_add(ty, x.mul_add(tx, jx));
+                        self.j[1][v] = y.mul_add(tx, x.mul_add(ty, jy));
                     }
                 }
                 self.at += steps as usize;

@@ -19,8 +19,26 @@ pub(super) struct Narrow<S> {
     pub(super) a: S,
     /// What happens to the difference of the constants.
     pub(super) b: S,
-    /// The largest part of a difference it may be used for.
-    pub(super) radius: f64,
+    /// What happens to the square of the difference.
+    pub(super) q: S,
+    /// The largest part of a difference for which it may be used, however small the rest.
+    radius: f64,
+    /// The largest part of a difference, and the smallest of the larger ones, for which it may be used
+    /// with its square.
+    far: [f64; 2],
+}
+
+impl<S> Narrow<S> {
+    /// Whether it may be used for differences whose larger parts are as `is_below` and `is_above` say
+    /// about bounds.
+    #[inline(always)]
+    pub(super) fn holds(
+        &self,
+        is_below: impl Fn(f64) -> bool,
+        is_above: impl Fn(f64) -> bool,
+    ) -> bool {
+        is_below(self.radius) || is_below(self.far[0]) && is_above(self.far[1])
+    }
 }
 
 /// One orbit and its leaps.
@@ -46,14 +64,13 @@ impl<M: Map> Track<M> {
         &self.orbit
     }
 
-    /// The longest leap from a point that `holds` (for its radius) and takes at most `most` steps, and
-    /// how many it takes.
+    /// The longest leap from a point that `holds` and takes at most `most` steps, and how many it takes.
     #[inline(always)]
     pub(super) fn longest(
         &self,
         from: usize,
         most: u32,
-        holds: impl Fn(f64) -> bool,
+        holds: impl Fn(&Narrow<M::Small>) -> bool,
     ) -> Option<(&Narrow<M::Small>, u32)> {
         let index = from.wrapping_sub(1);
         let mut best = None;
@@ -64,7 +81,7 @@ impl<M: Map> Track<M> {
                 break;
             }
             match leaps.get(index >> level) {
-                Some(leap) if holds(leap.radius) => best = Some((leap, steps)),
+                Some(leap) if holds(leap) => best = Some((leap, steps)),
                 _ => break,
             }
             steps *= 2;
@@ -82,16 +99,21 @@ impl<M: Map> Track<M> {
 /// doubles, only leaps in which they do not matter are kept.
 fn narrow<M: Map>(leap: &Leap<M::Linear>, is_scaled: bool, reach: FloatExp) -> Narrow<M::Small> {
     // Parts are compared instead of absolute values; the larger part is at least 0.7 of those.
-    let radius = (leap.radius * FloatExp::from(std::f64::consts::FRAC_1_SQRT_2)).to_f64();
+    let part = |bound: FloatExp| (bound * FloatExp::from(std::f64::consts::FRAC_1_SQRT_2)).to_f64();
     let is_double = |norm: FloatExp| norm < FloatExp::new(1.0, 1000);
-    let (a, b) = (M::small(leap.a), M::small(leap.b));
-    if !is_scaled {
-        let usable = is_double(leap.a.norm()) && is_double(leap.b.norm());
-        return Narrow { a, b, radius: if usable { radius } else { 0.0 } };
+    let (a, mut b, q) = (M::small(leap.a), M::small(leap.b), M::small(leap.q));
+    let mut usable = is_double(leap.a.norm());
+    if is_scaled {
+        let smallest = leap.a.norm() * FloatExp::new(1.0, NARROW_EXPONENT - 60);
+        usable &= leap.b.norm() * reach < smallest;
+        b = M::small(M::Linear::ZERO);
+    } else {
+        usable &= is_double(leap.b.norm());
     }
-    let smallest = leap.a.norm() * FloatExp::new(1.0, NARROW_EXPONENT - 60);
-    let usable = is_double(leap.a.norm()) && leap.b.norm() * reach < smallest;
-    Narrow { a, b: M::small_zero(), radius: if usable { radius } else { 0.0 } }
+    let radius = if usable { part(leap.radius) } else { 0.0 };
+    let has_far = usable && is_double(leap.q.norm());
+    let far = if has_far { part(leap.far_radius) } else { 0.0 };
+    Narrow { a, b, q, radius, far: [far, leap.far_floor.to_f64()] }
 }
 
 /// Everything that pixels of a view share.

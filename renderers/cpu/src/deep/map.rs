@@ -38,8 +38,8 @@ pub(super) trait Map: Copy + Send + Sync + 'static {
     /// In doubles; zero below their range.
     fn small(linear: Self::Linear) -> Self::Small;
 
-    /// The derivative that forgets everything.
-    fn small_zero() -> Self::Small;
+    /// `a + q d`: a leap's derivative as it is at a difference.
+    fn bent(a: Self::Small, q: Self::Small, d: [f64; 2]) -> Self::Small;
 
     /// A derivative applied to a difference.
     fn apply(small: Self::Small, difference: [f64; 2]) -> [f64; 2];
@@ -64,8 +64,10 @@ impl Map for Square {
         linear.to_f64()
     }
 
-    fn small_zero() -> [f64; 2] {
-        [0.0; 2]
+    #[inline(always)]
+    fn bent([ax, ay]: [f64; 2], q: [f64; 2], d: [f64; 2]) -> [f64; 2] {
+        let [x, y] = Self::apply(q, d);
+        [ax + x, ay + y]
     }
 
     #[inline(always)]
@@ -99,8 +101,9 @@ impl Map for Ship {
         linear.matrix()
     }
 
-    fn small_zero() -> [f64; 4] {
-        [0.0; 4]
+    #[inline(always)]
+    fn bent(a: [f64; 4], _: [f64; 4], _: [f64; 2]) -> [f64; 4] {
+        a
     }
 
     #[inline(always)]
@@ -146,8 +149,9 @@ impl Map for Conjugate {
         linear.matrix()
     }
 
-    fn small_zero() -> [f64; 4] {
-        [0.0; 4]
+    #[inline(always)]
+    fn bent(a: [f64; 4], _: [f64; 4], _: [f64; 2]) -> [f64; 4] {
+        a
     }
 
     #[inline(always)]

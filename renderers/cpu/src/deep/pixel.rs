@@ -7,7 +7,7 @@ use shimmer_fractal::{
     BAILOUT_SQR, ComplexExp, FloatExp, INTERIOR, Linear, RADIUS_SQR, distance, smooth,
 };
 
-use super::guide::{Guide, NARROW_EXPONENT, Track, narrow_floor};
+use super::guide::{Guide, NARROW_EXPONENT, Narrow, Track, narrow_floor};
 use super::map::Map;
 
 /// A pixel's numbers.
@@ -137,14 +137,16 @@ impl<'a, M: Map> Walk<'a, M> {
                 return Stretch::Changed;
             }
             let most = self.max_iter.saturating_sub(self.n);
-            let leap = self.track.longest(self.at, most, |radius| size < radius);
+            let holds = |leap: &Narrow<M::Small>| leap.holds(|r| size < r, |r| size > r);
+            let leap = self.track.longest(self.at, most, holds);
             let mut taken = 1;
             if let Some((leap, steps)) = leap {
                 taken = steps;
+                let tangent = M::bent(leap.a, leap.q, [2.0 * d[0], 2.0 * d[1]]);
                 for column in 0..M::COLUMNS {
-                    j[column] = plus(M::apply(leap.a, j[column]), M::apply(leap.b, c_j[column]));
+                    j[column] = plus(M::apply(tangent, j[column]), M::apply(leap.b, c_j[column]));
                 }
-                d = plus(M::apply(leap.a, d), M::apply(leap.b, c));
+                d = plus(M::apply(M::bent(leap.a, leap.q, d), d), M::apply(leap.b, c));
             } else {
                 let z = points[self.at];
                 let full = plus(z, d);

@@ -1,0 +1,271 @@
+//! Many orbits at once, each lane taking the next one as soon as its own is over.
+//!
+//! The rule: the stream only notices that an orbit is about to end and where it was shortly before;
+//! the exact step is found by a [`super::lot::Lot`] from there.
+
+use super::lot::Orbit;
+use super::map::Map;
+use crate::simd::{Lanes, MAX_LANES, Real};
+use shimmer_fractal::RADIUS_SQR;
+
+/// Vectors in flight: six hide the latency of a step behind each other and fit into 32 registers.
+const WIDE: usize = 6;
+const ROOM: usize = WIDE * MAX_LANES;
+/// Blocks of steps between two points that later ones are compared with.
+const SNAPSHOT_BLOCKS: u64 = 32;
+/// Steps before an orbit's end is looked for: short while orbits are short, so that few steps are
+/// wasted after an end, long while they are long, since looking costs as well.
+const SHORT_BLOCK: u32 = 8;
+const LONG_BLOCK: u32 = 32;
+/// The due time of a lane without an orbit.
+const NEVER: u64 = u64::MAX;
+
+/// Where orbits come from and go to.
+pub(super) trait Traffic<R> {
+    /// The next orbit to follow.
+    fn next(&mut self) -> Option<Orbit<R>>;
+    /// An orbit that escapes within a few steps, as it was before them.
+    fn ending(&mut self, orbit: Orbit<R>);
+    /// An orbit that does not escape within the limit.
+    fn interior(&mut self, pixel: u32);
+}
+
+/// Whether the stream may prove that an orbit is periodic before it has run to the limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Periodicity {
+    Checked,
+    Ignored,
+}
+
+/// One number for each lane.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Bank<T>([T; ROOM]);
+
+impl<R: Real> Bank<R> {
+    #[inline(always)]
+    fn load<V: Lanes<Real = R>>(&self, proof: V::Proof) -> [V; WIDE] {
+        std::array::from_fn(|v| V::load(proof, &self.0[v * V::LANES..]))
+    }
+
+    #[inline(always)]
+    fn store<V: Lanes<Real = R>>(&mut self, vectors: &[V; WIDE]) {
+        for (v, vector) in vectors.iter().enumerate() {
+            vector.store(&mut self.0[v * V::LANES..]);
+        }
+    }
+}
+
+/// All lanes.
+struct Stream<R> {
+    /// Points at the beginning of the current block.
+    before: [Bank<R>; 2],
+    /// Points at its end, once something has ended.
+    after: [Bank<R>; 2],
+    c: [Bank<R>; 2],
+    /// Points some blocks ago. An orbit that comes back to the very same number is periodic and
+    /// never escapes.
+    snapshot: [Bank<R>; 2],
+    pixel: [u32; ROOM],
+    /// The step of the stream at which the lane's orbit was at `z_0`.
+    begin: [u64; ROOM],
+    /// Lanes with an orbit, a bit each.
+    live: [u32; WIDE],
+    now: u64,
+    blocks: u64,
+    /// No lane of the vector reaches its limit before this step.
+    due: [u64; WIDE],
+}
+
+/// Lanes in which something happened, a bit each.
+#[derive(Clone, Copy)]
+struct Events {
+    escapes: [u32; WIDE],
+    repeats: [u32; WIDE],
+}
+
+/// Follows all orbits of `traffic`.
+#[inline(always)]
+pub(super) fn run<V: Lanes, M: Map>(
+    proof: V::Proof,
+    max_iter: u32,
+    periodicity: Periodicity,
+    traffic: &mut impl Traffic<V::Real>,
+) {
+    let bank = Bank([V::Real::default(); ROOM]);
+    let mut stream = Stream {
+        before: [bank; 2],
+        after: [bank; 2],
+        c: [bank; 2],
+        snapshot: [bank; 2],
+        pixel: [0; ROOM],
+        begin: [NEVER; ROOM],
+        live: [0; WIDE],
+        now: 0,
+        blocks: 0,
+        due: [NEVER; WIDE],
+    };
+    for lane in 0..WIDE * V::LANES {
+        stream.refill::<V>(lane, max_iter, traffic);
+    }
+    let mut block = LONG_BLOCK;
+    while stream.live != [0; WIDE] {
+        let begin = stream.now;
+        let events = stream.advance::<V, M>(proof, block, periodicity);
+        let ended = stream.clear_ended::<V>(proof, block, max_iter, events, traffic);
+        // The mean length of the orbits that end now, by how long it took until one did.
+        let lifetime = (stream.now - begin) * (WIDE * V::LANES) as u64 / u64::from(ended.max(1));
+        block = (block + (lifetime / 16) as u32).div_euclid(2).clamp(SHORT_BLOCK, LONG_BLOCK);
+    }
+}
+
+impl<R: Real> Stream<R> {
+    /// Runs blocks of steps until something has happened, and leaves the points in `after`.
+    #[inline(always)]
+    fn advance<V: Lanes<Real = R>, M: Map>(
+        &mut self,
+        proof: V::Proof,
+        block: u32,
+        periodicity: Periodicity,
+    ) -> Events {
+        let (mut x, mut y) = (self.after[0].load::<V>(proof), self.after[1].load::<V>(proof));
+        let (cx, cy) = (self.c[0].load::<V>(proof), self.c[1].load::<V>(proof));
+        let next_due = self.next_due();
+        loop {
+            self.before[0].store(&x);
+            self.before[1].store(&y);
+            for _ in 0..block {
+                for v in 0..WIDE {
+                    [x[v], y[v]] = M::step::<V>([x[v], y[v]], [cx[v], cy[v]]);
+                }
+            }
+            self.now += u64::from(block);
+            self.blocks += 1;
+            let escapes: [V::Mask; WIDE] = std::array::from_fn(|v| x[v].reaches_two(y[v]));
+            let any = escapes.iter().fold(0, |any, mask| any | V::bits(*mask));
+            let mut repeats = [0; WIDE];
+            if periodicity == Periodicity::Checked {
+                for v in 0..WIDE {
+                    let old = |part: usize| V::load(proof, &self.snapshot[part].0[v * V::LANES..]);
+                    let both = V::and(x[v].equal(old(0)), y[v].equal(old(1)));
+                    repeats[v] = V::bits(both) & self.live[v];
+                }
+                if self.blocks.is_multiple_of(SNAPSHOT_BLOCKS) {
+                    self.snapshot[0].store(&x);
+                    self.snapshot[1].store(&y);
+                }
+            }
+            let repeated = repeats.iter().fold(0, |any, bits| any | bits);
+            if any | repeated != 0 || self.now >= next_due {
+                self.after[0].store(&x);
+                self.after[1].store(&y);
+                return Events { escapes: escapes.map(V::bits), repeats };
+            }
+        }
+    }
+
+    /// Hands on what has ended, fills the lanes anew, and says how many there were.
+    #[inline(always)]
+    fn clear_ended<V: Lanes<Real = R>>(
+        &mut self,
+        _: V::Proof,
+        block: u32,
+        max_iter: u32,
+        events: Events,
+        traffic: &mut impl Traffic<R>,
+    ) -> u32 {
+        let mut ended = 0;
+        for v in 0..WIDE {
+            let mut bits = events.escapes[v] | events.repeats[v];
+            ended += bits.count_ones();
+            while bits != 0 {
+                let bit = bits.trailing_zeros();
+                bits &= bits - 1;
+                let lane = v * V::LANES + bit as usize;
+                if events.escapes[v] >> bit & 1 == 1 {
+                    traffic.ending(self.orbit_before(lane, block));
+                } else {
+                    traffic.interior(self.pixel[lane]);
+                }
+                self.refill::<V>(lane, max_iter, traffic);
+            }
+            if self.now >= self.due[v] {
+                ended += self.clear_due::<V>(v, block, max_iter, traffic);
+            }
+        }
+        ended
+    }
+
+    /// Hands on the orbits of a vector that have reached the limit.
+    #[inline(always)]
+    fn clear_due<V: Lanes<Real = R>>(
+        &mut self,
+        v: usize,
+        block: u32,
+        max_iter: u32,
+        traffic: &mut impl Traffic<R>,
+    ) -> u32 {
+        let mut ended = 0;
+        for lane in v * V::LANES..(v + 1) * V::LANES {
+            if self.now < self.begin[lane].saturating_add(u64::from(max_iter)) {
+                continue;
+            }
+            let [x, y] = [0, 1].map(|part| self.after[part].0[lane].to_f64());
+            // Past the limit and still within the radius: so it was at the limit, since what leaves
+            // the radius does not come back.
+            if x * x + y * y <= RADIUS_SQR {
+                traffic.interior(self.pixel[lane]);
+            } else {
+                traffic.ending(self.orbit_before(lane, block));
+            }
+            self.refill::<V>(lane, max_iter, traffic);
+            ended += 1;
+        }
+        let begins = self.begin[v * V::LANES..(v + 1) * V::LANES].iter();
+        self.due[v] =
+            begins.map(|begin| begin.saturating_add(u64::from(max_iter))).min().unwrap_or(NEVER);
+        ended
+    }
+
+    fn next_due(&self) -> u64 {
+        self.due.iter().copied().min().unwrap_or(NEVER)
+    }
+
+    /// A lane's orbit at the beginning of the block that has just ended.
+    #[inline(always)]
+    fn orbit_before(&self, lane: usize, block: u32) -> Orbit<R> {
+        let part = |bank: &[Bank<R>; 2]| [bank[0].0[lane], bank[1].0[lane]];
+        let n = (self.now - u64::from(block) - self.begin[lane]) as u32;
+        Orbit { pixel: self.pixel[lane], n, z: part(&self.before), c: part(&self.c) }
+    }
+
+    /// Puts the next orbit into a lane, or lets it rest.
+    #[inline(always)]
+    fn refill<V: Lanes<Real = R>>(
+        &mut self,
+        lane: usize,
+        max_iter: u32,
+        traffic: &mut impl Traffic<R>,
+    ) {
+        let next = traffic.next();
+        let zero = R::default();
+        // A lane at rest stays at zero, which never ends.
+        let orbit = next.unwrap_or(Orbit { pixel: 0, n: 0, z: [zero; 2], c: [zero; 2] });
+        for part in 0..2 {
+            self.after[part].0[lane] = orbit.z[part];
+            self.c[part].0[lane] = orbit.c[part];
+            // Not a number: equal to nothing.
+            self.snapshot[part].0[lane] = R::from_f64(f64::NAN);
+        }
+        self.pixel[lane] = orbit.pixel;
+        let (v, bit) = (lane / V::LANES, 1 << (lane % V::LANES));
+        if next.is_some() {
+            self.begin[lane] = self.now;
+            self.live[v] |= bit;
+            self.due[v] = self.due[v].min(self.now + u64::from(max_iter));
+        } else {
+            self.begin[lane] = NEVER;
+            self.live[v] &= !bit;
+        }
+    }
+}

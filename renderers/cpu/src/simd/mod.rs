@@ -1,0 +1,167 @@
+//! Vectors of floating-point numbers, one face for every instruction set.
+//!
+//! The rule: each operation rounds once, as IEEE 754 says, so a kernel written against [`Lanes`]
+//! gives the same bits on every instruction set. `unsafe` stands in this folder and nowhere else.
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod avx512;
+mod portable;
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Isa {
+    /// 512-bit vectors with masks.
+    Avx512,
+    /// 256-bit vectors with fused multiply-add.
+    Avx2,
+    /// What the compiler makes of plain code.
+    Portable,
+}
+
+impl Isa {
+    /// All that this machine has, the fastest first.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        let mut all = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(avx512::Proof::detect().map(|_| Self::Avx512));
+            all.extend(avx2::Proof::detect().map(|_| Self::Avx2));
+        }
+        all.push(Self::Portable);
+        all
+    }
+
+    /// The fastest of this machine.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::available()[0]
+    }
+
+    /// Its name as people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+/// A scalar that vectors are made of.
+pub(crate) trait Real: Copy + Default + PartialOrd + Send + Sync {
+    /// Rounded to this format.
+    fn from_f64(value: f64) -> Self;
+    /// Exactly.
+    fn to_f64(self) -> f64;
+}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+}
+
+impl Real for f32 {
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+/// The most lanes that any vector has.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// A vector. Values exist only where a [`Lanes::Proof`] exists: on a machine that has the
+/// instructions.
+pub(crate) trait Lanes: Copy {
+    /// The scalar of one lane.
+    type Real: Real;
+    /// A truth value for each lane.
+    type Mask: Copy;
+    /// Exists only where the instructions do.
+    type Proof: Copy;
+    /// Lanes of a vector.
+    const LANES: usize;
+
+    fn splat(proof: Self::Proof, value: Self::Real) -> Self;
+    /// The first [`Lanes::LANES`] of a slice.
+    fn load(proof: Self::Proof, from: &[Self::Real]) -> Self;
+    /// Into the first [`Lanes::LANES`] of a slice.
+    fn store(self, to: &mut [Self::Real]);
+    fn add(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn abs(self) -> Self;
+    /// The larger of two numbers, neither of them NaN.
+    fn max(self, other: Self) -> Self;
+    /// `self * factor + term`, rounded once.
+    fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// `term - self * factor`, rounded once.
+    fn neg_mul_add(self, factor: Self, term: Self) -> Self;
+    fn greater(self, other: Self) -> Self::Mask;
+    fn equal(self, other: Self) -> Self::Mask;
+    /// `yes` where the mask is set, `no` elsewhere.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Lanes in which either number is 2 or more by absolute value, or not a number: the top bit of
+    /// its exponent is set.
+    fn reaches_two(self, other: Self) -> Self::Mask;
+    fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// Lane `i` as bit `i`.
+    fn bits(mask: Self::Mask) -> u32;
+}
+
+/// Code that runs on vectors of some width.
+pub(crate) trait Kernel<R: Real> {
+    /// What it returns.
+    type Output;
+    /// Compiled once for each instruction set; implementations are `#[inline(always)]`, all the way
+    /// down to the operations, so that the whole kernel is compiled for it.
+    fn run<V: Lanes<Real = R>>(self, proof: V::Proof) -> Self::Output;
+}
+
+/// A scalar and its vectors.
+pub(crate) trait Vectorized: Real + Sized {
+    /// Runs a kernel on an instruction set, or on plain code where the machine lacks it.
+    fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output;
+}
+
+macro_rules! vectorized {
+    ($real:ty, $name:ident) => {
+        impl Vectorized for $real {
+            fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    let avx512 = (isa == Isa::Avx512).then(avx512::Proof::detect).flatten();
+                    if let Some(proof) = avx512 {
+                        return proof.$name(kernel);
+                    }
+                    if let Some(proof) = (isa == Isa::Avx2).then(avx2::Proof::detect).flatten() {
+                        return proof.$name(kernel);
+                    }
+                }
+                kernel.run::<portable::Array<$real>>(())
+            }
+        }
+    };
+}
+vectorized!(f64, run_f64);
+vectorized!(f32, run_f32);
+
+#[cfg(test)]
+mod tests;

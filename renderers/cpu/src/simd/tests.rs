@@ -1,0 +1,72 @@
+//! The same operations on every instruction set.
+//!
+//! The rule: bit for bit what plain code gives.
+
+use super::*;
+
+/// Every operation on a few numbers, as bits.
+struct Sampler;
+
+const A: [f64; MAX_LANES] = [
+    1.0,
+    -2.0,
+    0.1,
+    1.999,
+    2.0,
+    -0.0,
+    3.5,
+    1e30,
+    f64::INFINITY,
+    f64::NAN,
+    -1e-30,
+    7.0,
+    0.3,
+    -1.5,
+    4.0,
+    1.25,
+];
+
+impl<R: Real + Into<f64>> Kernel<R> for Sampler {
+    type Output = Vec<u64>;
+
+    #[inline(always)]
+    fn run<V: Lanes<Real = R>>(self, proof: V::Proof) -> Vec<u64> {
+        let mut seen = Vec::new();
+        // Whatever the width, eight lanes are looked at.
+        for chunk in (0..MAX_LANES).step_by(V::LANES) {
+            let numbers: Vec<R> = A.iter().map(|a| R::from_f64(*a)).collect();
+            let (a, b) = (V::load(proof, &numbers[chunk..]), V::splat(proof, R::from_f64(0.7)));
+            let smaller = b.greater(a);
+            let masks = [smaller, a.equal(a), a.reaches_two(b), V::and(smaller, a.equal(a))];
+            for lane in 0..V::LANES {
+                seen.extend(masks.map(|mask| u64::from(V::bits(mask) >> lane & 1)));
+                let results = [
+                    a.add(b),
+                    a.mul(b),
+                    a.abs(),
+                    a.abs().max(b),
+                    a.mul_add(b, a),
+                    a.neg_mul_add(a, b),
+                    V::select(smaller, a, b),
+                ];
+                for result in results {
+                    let mut lanes = [R::default(); MAX_LANES];
+                    result.store(&mut lanes);
+                    let number: f64 = lanes[lane].to_f64();
+                    seen.push(if number.is_nan() { 0 } else { number.to_bits() });
+                }
+            }
+        }
+        seen
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    let doubles = f64::dispatch(Isa::Portable, Sampler);
+    let singles = f32::dispatch(Isa::Portable, Sampler);
+    for isa in Isa::available() {
+        assert_eq!(f64::dispatch(isa, Sampler), doubles, "{isa:?}");
+        assert_eq!(f32::dispatch(isa, Sampler), singles, "{isa:?}");
+    }
+}

@@ -3,7 +3,8 @@
 //! The rule: values that the configuration judges stay text here, so that a bad one is reported
 //! the same way wherever it was given.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -71,6 +72,17 @@ Examples:
 
 A broken connection is made again and resumes after the last event that was shown.")]
     Tail(TailArgs),
+    /// Draw a fractal, to any depth.
+    #[command(after_help = "\
+Examples:
+  shimmer render                          the whole set, in characters
+  shimmer render --output set.png --width 1920 --height 1080 --samples 3
+  shimmer render --re=-0.743643887037151 --im 0.131825904205330 --zoom 1e12 --output deep.webp
+  shimmer render --formula julia --c=-0.4,0.6 --output julia.png
+
+A pixel is 4 / (zoom x height) wide. `raw` writes one little-endian 32-bit float a pixel, rows from
+top to bottom: the smooth escape count n + 1 - log2(log2 |z|), or -1 inside.")]
+    Render(RenderArgs),
     /// Have a running node read its configuration again.
     Reload(RemoteArgs),
     /// Ask a running node whether it is ready: exit 0 when it is, 1 when not.
@@ -294,6 +306,76 @@ pub(crate) struct PostArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) send: SendArgs,
+}
+
+/// Numbers stay text, since pictures go deeper than any number type.
+#[derive(Args, Debug)]
+pub(crate) struct RenderArgs {
+    /// Real part of the centre, a decimal number of any length.
+    #[arg(long, default_value = "-0.5", allow_hyphen_values = true)]
+    pub(crate) re: String,
+    /// Imaginary part of the centre.
+    #[arg(long, default_value = "0", allow_hyphen_values = true)]
+    pub(crate) im: String,
+    /// Magnification, also as 1.5e320; at 1 the picture is 4 units high.
+    #[arg(long, default_value = "1", allow_hyphen_values = true)]
+    pub(crate) zoom: String,
+    /// Pixels, or characters, of a row [default: 1024, or 80 characters]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) width: Option<String>,
+    /// Rows [default: 768, or 32 of characters]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) height: Option<String>,
+    /// Iterations after which a point counts as inside [default: more for deeper views]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) max_iter: Option<String>,
+    /// What is iterated: mandelbrot, julia, burning-ship or tricorn.
+    #[arg(long, default_value = "mandelbrot")]
+    pub(crate) formula: String,
+    /// Constant of the Julia set [default: -0.8,0.156]
+    #[arg(long, value_name = "RE,IM", allow_hyphen_values = true)]
+    pub(crate) c: Option<String>,
+    /// Colours: shimmer, ember, ocean, aurora, orchid or slate.
+    #[arg(long, default_value = "shimmer")]
+    pub(crate) palette: String,
+    /// Points along each side of a pixel, 1 to 8, whose light is averaged.
+    #[arg(long, value_name = "N", default_value = "1", allow_hyphen_values = true)]
+    pub(crate) samples: String,
+    /// Threads, 0 for as many as the machine has.
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(crate) threads: String,
+    /// Form of the output [default: by the file's name; ascii on a terminal]
+    #[arg(long)]
+    pub(crate) format: Option<PictureFormat>,
+    /// File to write, - for the standard output.
+    #[arg(long, short, default_value = "-", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum PictureFormat {
+    /// A picture with lossless compression.
+    Png,
+    /// The same, smaller and slower.
+    Webp,
+    /// Characters.
+    Ascii,
+    /// The numbers themselves.
+    Raw,
+}
+
+impl PictureFormat {
+    /// The one that a file's name asks for.
+    pub(crate) fn of(output: &Path) -> Self {
+        match output.extension().and_then(|extension| extension.to_str()) {
+            Some("webp") => Self::Webp,
+            Some("txt") => Self::Ascii,
+            Some("raw") => Self::Raw,
+            _ if output == Path::new("-") && std::io::stdout().is_terminal() => Self::Ascii,
+            _ => Self::Png,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

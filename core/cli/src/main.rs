@@ -13,6 +13,7 @@ mod feed;
 mod log;
 mod plugin;
 mod post;
+mod render;
 mod replay;
 mod run;
 mod send;
@@ -48,6 +49,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Post(args) => post::post(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Tail(args) => tail::tail(&args),
+        Command::Render(args) => render::render(&args),
         Command::Reload(remote) => reload(&remote),
         Command::Health(remote) => health(&remote),
         Command::Completions { shell } => {

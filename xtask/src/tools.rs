@@ -27,6 +27,12 @@ const TOOLS: &[Tool] = &[
     Tool { program: "promtool", package: "prometheus" },
 ];
 
+/// Where the Vulkan loader looks for drivers; the tests of the graphics renderer need any one of them,
+/// and Mesa brings one that needs no graphics processor.
+const DRIVER_FOLDERS: &[&str] =
+    &["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+const DRIVER_PACKAGE: &str = "mesa-vulkan-drivers";
+
 /// Components of the Rust toolchain that the checks call.
 const COMPONENTS: &[(&str, &str)] = &[("clippy", "clippy"), ("fmt", "rustfmt")];
 
@@ -102,9 +108,20 @@ pub(crate) fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
+/// Whether a Vulkan driver is installed.
+fn has_driver() -> bool {
+    DRIVER_FOLDERS
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .any(|mut entries| entries.next().is_some())
+}
+
 fn missing_packages() -> Vec<&'static str> {
     let mut packages: Vec<_> =
         TOOLS.iter().filter(|tool| !has(tool.program)).map(|tool| tool.package).collect();
+    if !has_driver() {
+        packages.push(DRIVER_PACKAGE);
+    }
     packages.dedup();
     packages
 }

@@ -10,12 +10,12 @@ use crate::reference::Orbit;
 use crate::{ComplexExp, FloatExp, Formula};
 
 /// A difference below this part of the orbit's derivative leaves no trace of its square.
-const TOLERANCE_LOG2: i64 = -32;
+const TOLERANCE_LOG2: i64 = -40;
 /// A difference below this part leaves none of its cube, and none of its square's product with the
 /// difference of the constants, while that is smaller by [`FAR_FLOOR_LOG2`].
-const FAR_TOLERANCE_LOG2: i64 = -18;
+const FAR_TOLERANCE_LOG2: i64 = -22;
 /// How much smaller the constants' part of a difference has to be for leaps that know squares.
-const FAR_FLOOR_LOG2: i64 = 14;
+const FAR_FLOOR_LOG2: i64 = 18;
 /// The level of the shortest leaps; those of fewer steps save nothing.
 pub const FIRST_LEVEL: u32 = 2;
 

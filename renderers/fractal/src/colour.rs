@@ -78,7 +78,7 @@ mod tests {
     fn bytes_survive_the_journey() {
         let curve = Curve::new();
         for value in 0..=255_u32 {
-            let hex = value << 16 | (255 - value) << 8 | value / 2;
+            let hex = (value << 16) | ((255 - value) << 8) | (value / 2);
             let light = from_srgb(hex);
             let [r, g, b] = curve.encode(light);
             assert_eq!(u32::from_be_bytes([0, r, g, b]), hex);

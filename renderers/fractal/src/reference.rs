@@ -95,7 +95,7 @@ impl<'a> Follower<'a> {
     /// Goes on until the orbit has `points` points or has left the bailout radius.
     fn grow(&mut self, points: usize, control: &Control<'_>) -> Result<(), RenderError> {
         while self.orbit.points.len() < points && !self.has_escaped {
-            if self.orbit.points.len() % CHECK_STEPS == 0 {
+            if self.orbit.points.len().is_multiple_of(CHECK_STEPS) {
                 control.check()?;
             }
             if self.orbit.push(&self.z, self.bits) && self.orbit.points.len() > 2 {

@@ -24,6 +24,10 @@ const FEW: u32 = 2;
 /// A difference may be taken over early, while the number is up to this many times larger: that loses
 /// five digits of 53, and leaps give up more than thirty.
 const EARLY: f64 = 32.0;
+/// Differences that are smaller than the largest by this power of two do not share its exponent.
+const SPREAD_LOG2: i64 = 400;
+/// The power of two of the bailout's radius.
+const BAILOUT_LOG2: i64 = 8;
 /// Differences with an exponent of their own are brought back when their mantissas pass this.
 const LARGE_MANTISSA_LOG2: i64 = 64;
 
@@ -75,6 +79,7 @@ pub(super) fn render<V: Lanes<Real = f64>, const SLOPE: bool>(
     let mut group = Group::<V>::begin(proof, terms, places);
     group.live = live;
     group.bury();
+    group.settle_exponent(&mut tell);
     while group.live.count_ones() > FEW {
         if group.exponent == 0 {
             group.narrow_step::<SLOPE>(&mut tell);
@@ -82,9 +87,7 @@ pub(super) fn render<V: Lanes<Real = f64>, const SLOPE: bool>(
             group.wide_step::<SLOPE>(&mut tell);
         }
     }
-    for pixel in (0..PIXELS).filter(|pixel| group.live >> pixel & 1 == 1) {
-        tell(pixel, group.alone(pixel).finish());
-    }
+    group.leave(group.live, &mut tell);
 }
 
 impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
@@ -136,7 +139,6 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
             group.j = group.product(head, group.j);
             group.exponent = head.exponent + c_exponent;
         }
-        group.settle_exponent();
         group
     }
 
@@ -153,11 +155,26 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
     }
 
     /// Goes over to plain doubles where the differences allow it, else brings the mantissas near 1.
+    /// Pixels whose differences would be lost beside the largest go on alone.
     #[inline(always)]
-    fn settle_exponent(&mut self) {
-        let largest = FloatExp::new(self.largest(), self.exponent);
+    fn settle_exponent(&mut self, tell: &mut impl FnMut(usize, Value)) {
+        let sizes = self.sizes();
+        let largest = sizes[..PIXELS].iter().fold(0.0, |a, b| if *b > a { *b } else { a });
+        let largest = FloatExp::new(largest, self.exponent);
         let is_scaled = self.terms.guide.is_scaled;
-        if !is_scaled || largest.exponent() > NARROW_EXPONENT {
+        let is_narrow = !is_scaled || largest.exponent() > NARROW_EXPONENT;
+        if is_scaled && largest != FloatExp::ZERO {
+            let smallest =
+                if is_narrow { NARROW_EXPONENT } else { largest.exponent() - SPREAD_LOG2 };
+            let is_lost =
+                |pixel: &usize| FloatExp::new(sizes[*pixel], self.exponent).exponent() < smallest;
+            let lost = (0..PIXELS).filter(is_lost).fold(0, |lost, pixel| lost | 1 << pixel);
+            if lost & self.live != 0 {
+                self.leave(lost & self.live, tell);
+                self.bury();
+            }
+        }
+        if is_narrow {
             self.scale(self.exponent);
             self.exponent = 0;
         } else if largest != FloatExp::ZERO {
@@ -178,16 +195,14 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         }
     }
 
-    /// The largest part of any difference.
+    /// The larger part of each difference.
     #[inline(always)]
-    fn largest(&self) -> f64 {
+    fn sizes(&self) -> [f64; MAX_LANES] {
         let mut lanes = [0.0; MAX_LANES];
         for v in 0..Self::USED {
             self.d[0][v].abs().max(self.d[1][v].abs()).store(&mut lanes[v * V::LANES..]);
         }
-        lanes[..PIXELS]
-            .iter()
-            .fold(0.0, |largest, lane| if *lane > largest { *lane } else { largest })
+        lanes
     }
 
     /// Whether every part of every difference is below a bound.
@@ -213,9 +228,9 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
     /// One leap or step in plain doubles.
     #[inline(always)]
     fn narrow_step<const SLOPE: bool>(&mut self, tell: &mut impl FnMut(usize, Value)) {
-        if self.terms.guide.is_scaled && self.is_below(exp2i(NARROW_EXPONENT)) {
-            self.settle_exponent();
-            if self.exponent != 0 {
+        if self.terms.guide.is_scaled && !self.is_above(exp2i(NARROW_EXPONENT)) {
+            self.settle_exponent(tell);
+            if self.exponent != 0 || self.live.count_ones() <= FEW {
                 return;
             }
         }
@@ -339,10 +354,15 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         let moves = (full, 0, &self.terms.guide.critical);
         let (left, right) = if leaving == votes { (moves, stays) } else { (stays, moves) };
         (self.d, self.at, self.track) = left;
+        self.leave(leaving, tell);
+        (self.d, self.at, self.track) = right;
+    }
+
+    /// Some pixels go on alone.
+    fn leave(&mut self, leaving: u32, tell: &mut impl FnMut(usize, Value)) {
         for pixel in (0..PIXELS).filter(|pixel| leaving >> pixel & 1 == 1) {
             tell(pixel, self.alone(pixel).finish());
         }
-        (self.d, self.at, self.track) = right;
         self.live &= !leaving;
     }
 
@@ -387,7 +407,8 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
     #[inline(always)]
     fn wide_step<const SLOPE: bool>(&mut self, tell: &mut impl FnMut(usize, Value)) {
         let most = self.terms.max_iter.saturating_sub(self.n);
-        let largest = FloatExp::new(self.largest(), self.exponent);
+        let largest = self.sizes().iter().fold(0.0, |a, b| if *b > a { *b } else { a });
+        let largest = FloatExp::new(largest, self.exponent);
         // The larger part is at least 0.7 of the absolute value.
         let size = largest * FloatExp::from(std::f64::consts::SQRT_2);
         match self.track.leaps.longest(self.at, size, most) {
@@ -404,19 +425,21 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         }
         let orbit = self.track.orbit();
         let z = orbit.wide(self.at);
-        let is_turn = self.n >= self.terms.max_iter || self.at == orbit.end() || z.exponent > 0;
-        if is_turn {
-            // Whatever is decided now, is decided about numbers in the range of doubles.
+        let is_near = z.exponent < self.exponent + LARGE_MANTISSA_LOG2 + 8;
+        // The reference may have reached the bailout; a difference this small adds nothing to it.
+        let is_turn = self.n >= self.terms.max_iter || z.exponent >= BAILOUT_LOG2;
+        if is_turn || self.at == orbit.end() && !is_near {
+            // What is decided now is decided about numbers in the range of doubles.
             self.scale(self.exponent);
             self.exponent = 0;
             self.look::<SLOPE>(tell);
             return;
         }
-        if z.exponent < self.exponent + LARGE_MANTISSA_LOG2 + 8 {
+        if is_near {
             self.wide_look(z, tell);
         }
         if self.exponent != 0 {
-            self.settle_exponent();
+            self.settle_exponent(tell);
         }
     }
 
@@ -476,16 +499,19 @@ impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
         let unit = exp2i(z.exponent - self.exponent);
         let (zx, zy) = (self.splat(z.x * unit), self.splat(z.y * unit));
         let early = self.splat(EARLY);
-        let (mut smaller, mut ready, mut full) = (0, 0, self.d);
+        let shifted = |z: V, d: Row<V>| d.map(|d| z.add(d));
+        let full = [shifted(zx, self.d[0]), shifted(zy, self.d[1])];
+        let (mut smaller, mut ready) = (0, 0);
         for v in 0..Self::USED {
             let [x, y] = self.at_vector(self.d, v);
-            (full[0][v], full[1][v]) = (zx.add(x), zy.add(y));
-            let (size, whole) = (x.abs().max(y.abs()), full[0][v].abs().max(full[1][v].abs()));
+            let [fx, fy] = self.at_vector(full, v);
+            let (size, whole) = (x.abs().max(y.abs()), fx.abs().max(fy.abs()));
             smaller |= V::bits(size.greater(whole)) << (v * V::LANES);
             ready |= V::bits(size.mul(early).greater(whole)) << (v * V::LANES);
         }
         let votes = smaller & self.live;
-        if votes != 0 && self.live & !ready == 0 {
+        let is_end = self.at == self.track.orbit().end();
+        if is_end || votes != 0 && self.live & !ready == 0 {
             self.d = full;
             self.at = 0;
             self.track = &self.terms.guide.critical;

@@ -3,7 +3,7 @@
 //! The rule: one thread, CPU time of the fastest of some runs, counts taken from the picture itself.
 
 use rustix::time::{ClockId, clock_gettime};
-use shimmer_cpu::{Cpu, CpuOptions, Isa, Shortcuts, fma_rate_f32, fma_rate_f64};
+use shimmer_cpu::{Cpu, CpuOptions, Isa, Shortcuts, fma_rate};
 use shimmer_fractal::{Channels, Control, Formula, Raw, Region, Renderer, View, Viewport};
 
 /// Fused multiply-adds of a step; the addition runs beside them.
@@ -108,8 +108,8 @@ fn main() {
         return;
     }
     for isa in Isa::available().into_iter().take(2) {
-        let (doubles, singles) = (fma_rate_f64(isa), fma_rate_f32(isa));
-        println!("{}: {:.1} Gfma/s f64, {:.1} f32", isa.name(), doubles / 1e9, singles / 1e9);
+        let rate = fma_rate(isa);
+        println!("{}: {:.1} Gfma/s", isa.name(), rate / 1e9);
         let cpu = |shortcuts| {
             let options = CpuOptions { threads: 1, isa, shortcuts, ..CpuOptions::default() };
             Cpu::new(options).expect("threads")
@@ -120,7 +120,7 @@ fn main() {
         );
         for case in SHALLOW {
             let view = view(case);
-            let bound = doubles / FMA_PER_STEP;
+            let bound = rate / FMA_PER_STEP;
             let (raw, plain_s) = timed(&plain, &view, Channels::Smooth, 5);
             let (_, quick_s) = timed(&quick, &view, Channels::Smooth, 5);
             let (_, slope_s) = timed(&quick, &view, Channels::SmoothAndDistance, 3);

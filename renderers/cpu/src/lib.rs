@@ -1,7 +1,7 @@
 //! The fractal renderer for processors.
 //!
 //! - [`Cpu`]: the renderer; see [`CpuOptions`] for threads, instruction set and cache.
-//! - Shallow views are iterated point by point in singles or doubles, deep ones as differences from
+//! - Shallow views are iterated point by point, deep ones as differences from
 //!   a reference orbit.
 
 #![deny(unsafe_op_in_unsafe_fn)]
@@ -13,6 +13,6 @@ mod plane;
 mod renderer;
 mod simd;
 
-pub use peak::{fma_rate_f32, fma_rate_f64};
+pub use peak::fma_rate;
 pub use renderer::{Cpu, CpuOptions, Shortcuts};
 pub use simd::Isa;

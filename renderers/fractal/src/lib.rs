@@ -53,7 +53,7 @@ pub use raw::{INTERIOR, Raw};
 pub use reference::{Orbit, Reference};
 pub use renderer::{Channels, Control, RenderError, Renderer};
 pub use shade::{Relief, Style};
-pub use smooth::{BAILOUT_SQR, RADIUS_SQR, distance, smooth};
+pub use smooth::{BAILOUT_SQR, RADIUS_SQR, distance, smooth, smooth_real};
 pub use tile::{MAX_TILE_LEVEL, TILE_SIDE, TileAddress, TileError};
 pub use view::{
     Lattice, MAX_CENTRE, MAX_ITER, MAX_PIXELS, MAX_SIDE, MAX_ZOOM_LOG10, MIN_ZOOM_LOG10, Refused,

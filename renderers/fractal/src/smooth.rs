@@ -13,8 +13,15 @@ pub const RADIUS_SQR: f64 = 4.0;
 #[must_use]
 #[inline(always)]
 pub fn smooth(n: u32, norm_sqr: f64) -> f32 {
+    smooth_real(f64::from(n), norm_sqr)
+}
+
+/// [`smooth`] for counts that vector kernels keep as doubles.
+#[must_use]
+#[inline(always)]
+pub fn smooth_real(n: f64, norm_sqr: f64) -> f32 {
     // log2|z| is half of log2|z|^2, and the half moves out of the outer logarithm as a 1.
-    (f64::from(n) + (2.0 - log2(log2(norm_sqr)))) as f32
+    (n + (2.0 - log2(log2(norm_sqr)))) as f32
 }
 
 /// The exterior distance estimate `2 |z| ln|z| / |dz|`, in the units of `1 / |dz|`. The set is not

@@ -48,7 +48,7 @@ pub(super) struct Terms<'a> {
 
 /// Eight pixels on their way. A pixel that has ended goes on as the double of another, so that no
 /// decision has to leave it out.
-struct Group<'a, V: Lanes<Real = f64>> {
+struct Group<'a, V: Lanes> {
     proof: V::Proof,
     terms: &'a Terms<'a>,
     track: &'a Track<Square>,
@@ -69,7 +69,7 @@ struct Group<'a, V: Lanes<Real = f64>> {
 /// Renders the pixels of a group that lie `places` away from the view's middle, in units of the
 /// spacing; `live` says which of them are wanted.
 #[inline(always)]
-pub(super) fn render<V: Lanes<Real = f64>, const SLOPE: bool>(
+pub(super) fn render<V: Lanes, const SLOPE: bool>(
     proof: V::Proof,
     terms: &Terms<'_>,
     places: [[f64; PIXELS]; 2],
@@ -90,7 +90,7 @@ pub(super) fn render<V: Lanes<Real = f64>, const SLOPE: bool>(
     group.leave(group.live, &mut tell);
 }
 
-impl<'a, V: Lanes<Real = f64>> Group<'a, V> {
+impl<'a, V: Lanes> Group<'a, V> {
     const USED: usize = PIXELS / V::LANES;
 
     #[inline(always)]

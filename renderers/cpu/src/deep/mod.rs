@@ -14,7 +14,7 @@ use rayon::ThreadPool;
 use shimmer_fractal::{Channels, ComplexExp, Control, Raw, Region, RenderError, View};
 
 use crate::plane::Plane;
-use crate::simd::{Isa, Kernel, Lanes, Vectorized};
+use crate::simd::{self, Isa, Kernel, Lanes};
 pub(crate) use cache::Cache;
 use cache::Prepared;
 use group::Terms;
@@ -38,7 +38,7 @@ pub(crate) fn render(
     let job = Job { view, region, control, plane: &plane, half, next_strip };
     match &*prepared {
         Prepared::Square(guide) => {
-            job.spread(pool, || f64::dispatch(isa, InGroups { job: &job, guide }));
+            job.spread(pool, || simd::dispatch(isa, InGroups { job: &job, guide }));
         }
         Prepared::Ship(guide) => job.spread_walks(pool, guide),
         Prepared::Conjugate(guide) => job.spread_walks(pool, guide),
@@ -141,11 +141,11 @@ struct InGroups<'a> {
     guide: &'a Guide<Square>,
 }
 
-impl Kernel<f64> for InGroups<'_> {
+impl Kernel for InGroups<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Lanes<Real = f64>>(self, proof: V::Proof) {
+    fn run<V: Lanes>(self, proof: V::Proof) {
         let Self { job, guide } = self;
         let spacing = job.view.viewport().spacing();
         let per_pixel = spacing.recip();

@@ -4,34 +4,35 @@
 //! its neighbours in the lot.
 
 use super::map::Map;
-use crate::simd::{Lanes, MAX_LANES, Real};
-use shimmer_fractal::{BAILOUT_SQR, RADIUS_SQR};
+use crate::simd::{Lanes, MAX_LANES};
+use shimmer_fractal::{BAILOUT_SQR, RADIUS_SQR, smooth_real};
 
 /// Vectors in flight, so that one's latency hides behind the others' work.
-pub(super) const GROUP: usize = 4;
-const ROOM: usize = GROUP * MAX_LANES;
+const GROUP: usize = 4;
+/// The most orbits of a lot.
+pub(super) const MAX_LOT: usize = GROUP * MAX_LANES;
 
 /// One number for each orbit of a lot.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Row<T>([T; ROOM]);
+struct Row<T>([T; MAX_LOT]);
 
 /// An orbit: where it is, after how many steps, and for which pixel.
 #[derive(Clone, Copy)]
-pub(super) struct Orbit<R> {
+pub(super) struct Orbit {
     pub(super) pixel: u32,
     pub(super) n: u32,
-    pub(super) z: [R; 2],
-    pub(super) c: [R; 2],
+    pub(super) z: [f64; 2],
+    pub(super) c: [f64; 2],
 }
 
-impl<R: Real> Orbit<R> {
+impl Orbit {
     /// The beginning of the orbit of a point, or of a point under the constant of a Julia set.
     #[inline(always)]
-    pub(super) fn first(pixel: u32, point: [R; 2], constant: Option<[R; 2]>) -> Self {
+    pub(super) fn first(pixel: u32, point: [f64; 2], constant: Option<[f64; 2]>) -> Self {
         match constant {
             Some(c) => Self { pixel, n: 0, z: point, c },
-            None => Self { pixel, n: 0, z: [R::default(); 2], c: point },
+            None => Self { pixel, n: 0, z: [0.0; 2], c: point },
         }
     }
 }
@@ -39,8 +40,8 @@ impl<R: Real> Orbit<R> {
 /// What became of an orbit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// Past the bailout at step `n`, with `|z|^2`.
-    Escaped { n: u32, norm_sqr: f64 },
+    /// Past the bailout at step `n`, with the smooth count.
+    Escaped { n: u32, mu: f32 },
     /// Within the radius at the iteration limit.
     Interior,
     /// Neither within the steps that were granted.
@@ -48,19 +49,31 @@ pub(super) enum Outcome {
 }
 
 /// Up to [`Lot::room`] orbits.
-pub(super) struct Lot<R> {
-    z: [Row<R>; 2],
-    c: [Row<R>; 2],
+pub(super) struct Lot {
+    z: [Row<f64>; 2],
+    c: [Row<f64>; 2],
     n: Row<u32>,
     pixel: Row<u32>,
     len: usize,
+    /// Of those that have been followed: steps to the escape, or one of the marks below; the smooth
+    /// count.
+    taken: Row<f64>,
+    mu: Row<f32>,
 }
 
-impl<R: Real> Lot<R> {
+impl Lot {
     pub(super) fn new() -> Self {
-        let row = Row([R::default(); ROOM]);
-        let ints = Row([0; ROOM]);
-        Self { z: [row; 2], c: [row; 2], n: ints, pixel: ints, len: 0 }
+        let row = Row([0.0; MAX_LOT]);
+        let ints = Row([0; MAX_LOT]);
+        Self {
+            z: [row; 2],
+            c: [row; 2],
+            n: ints,
+            pixel: ints,
+            len: 0,
+            taken: Row([0.0; MAX_LOT]),
+            mu: Row([0.0; MAX_LOT]),
+        }
     }
 
     /// How many orbits are worked on at once.
@@ -70,8 +83,8 @@ impl<R: Real> Lot<R> {
 
     /// Adds an orbit; true when the lot is full.
     #[inline(always)]
-    pub(super) fn push<V: Lanes>(&mut self, orbit: Orbit<R>) -> bool {
-        let at = self.len % ROOM;
+    pub(super) fn push<V: Lanes>(&mut self, orbit: Orbit) -> bool {
+        let at = self.len % MAX_LOT;
         for part in 0..2 {
             self.z[part].0[at] = orbit.z[part];
             self.c[part].0[at] = orbit.c[part];
@@ -82,55 +95,67 @@ impl<R: Real> Lot<R> {
         self.len == Self::room::<V>()
     }
 
-    /// Follows all orbits for at most `budget` steps each and empties the lot.
+    /// Follows all orbits for at most `budget` steps each; [`Lot::outcome`] tells what became of them.
     #[inline(always)]
-    pub(super) fn settle<V: Lanes<Real = R>, M: Map>(
-        &mut self,
-        proof: V::Proof,
-        max_iter: u32,
-        budget: u32,
-        mut tell: impl FnMut(u32, Outcome),
-    ) {
-        let mut steps = Row([R::default(); ROOM]);
-        let mut norms = Row([R::default(); ROOM]);
+    pub(super) fn settle<V: Lanes, M: Map>(&mut self, proof: V::Proof, max_iter: u32, budget: u32) {
+        let mut steps = Row([0.0; MAX_LOT]);
+        let mut norms = Row([0.0; MAX_LOT]);
         self.follow::<V, M>(proof, max_iter, budget, &mut steps, &mut norms);
-        for at in 0..self.len {
-            let steps = steps.0[at].to_f64();
-            let outcome = if steps >= 0.0 {
-                let n = self.n.0[at] + steps as u32;
-                Outcome::Escaped { n, norm_sqr: norms.0[at].to_f64() }
-            } else if steps == INTERIOR_STEPS {
-                Outcome::Interior
-            } else {
-                Outcome::Open
-            };
-            tell(self.pixel.0[at], outcome);
+        // A loop of its own over all lanes, without branches, so that the compiler makes vectors of it:
+        // two logarithms one by one would take longer than the orbit.
+        for at in 0..Self::room::<V>() {
+            let taken = steps.0[at];
+            self.mu.0[at] = smooth_real(f64::from(self.n.0[at]) + taken, norms.0[at]);
+            self.taken.0[at] = taken;
         }
+    }
+
+    /// How many orbits there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets all orbits.
+    pub(super) fn clear(&mut self) {
         self.len = 0;
+    }
+
+    /// The pixel of an orbit, and what became of it.
+    #[inline(always)]
+    pub(super) fn outcome(&self, at: usize) -> (u32, Outcome) {
+        let taken = self.taken.0[at];
+        let outcome = if taken >= 0.0 {
+            Outcome::Escaped { n: self.n.0[at] + taken as u32, mu: self.mu.0[at] }
+        } else if taken == INTERIOR_STEPS {
+            Outcome::Interior
+        } else {
+            Outcome::Open
+        };
+        (self.pixel.0[at], outcome)
     }
 
     /// Fills `steps` with the steps to each escape (negative: none) and `norms` with `|z|^2` there.
     #[inline(always)]
-    fn follow<V: Lanes<Real = R>, M: Map>(
+    fn follow<V: Lanes, M: Map>(
         &mut self,
         proof: V::Proof,
         max_iter: u32,
         budget: u32,
-        steps: &mut Row<R>,
-        norms: &mut Row<R>,
+        steps: &mut Row<f64>,
+        norms: &mut Row<f64>,
     ) {
-        let splat = |value: f64| V::splat(proof, R::from_f64(value));
+        let splat = |value: f64| V::splat(proof, value);
         let (bailout, radius) = (splat(BAILOUT_SQR), splat(RADIUS_SQR));
         let (open, interior) = (splat(OPEN_STEPS), splat(INTERIOR_STEPS));
         // Lanes without an orbit escape at once.
         for at in self.len..Self::room::<V>() {
-            self.z[0].0[at] = R::from_f64(BAILOUT_SQR);
+            self.z[0].0[at] = BAILOUT_SQR;
             self.n.0[at] = 0;
         }
-        let left = |at: usize| R::from_f64(f64::from(max_iter - self.n.0[at]));
+        let left = |at: usize| f64::from(max_iter - self.n.0[at]);
         let limits = Row(std::array::from_fn(left));
         let first_limit = (0..self.len).map(|at| max_iter - self.n.0[at]).min().unwrap_or(0);
-        let vectors = |row: &Row<R>| -> [V; GROUP] {
+        let vectors = |row: &Row<f64>| -> [V; GROUP] {
             std::array::from_fn(|v| V::load(proof, &row.0[v * V::LANES..]))
         };
         let (mut x, mut y) = (vectors(&self.z[0]), vectors(&self.z[1]));

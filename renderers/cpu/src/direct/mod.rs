@@ -1,4 +1,4 @@
-//! Views that singles or doubles can tell the points of apart: every pixel iterates its own point.
+//! Views whose points doubles can tell apart: every pixel iterates its own point.
 //!
 //! The rule: shortcuts and kernels change when a value is known, never the value.
 
@@ -16,7 +16,7 @@ use shimmer_fractal::{Channels, Control, Formula, Lattice, Raw, Region, RenderEr
 
 use crate::plane::Plane;
 use crate::renderer::Shortcuts;
-use crate::simd::{Isa, Kernel, Lanes, Vectorized};
+use crate::simd::{self, Isa, Kernel, Lanes};
 use map::{Conjugate, Map, Ship, Square};
 
 /// Side of a tile: small enough to share a picture among threads, large enough for its probe.
@@ -84,19 +84,21 @@ pub(crate) fn render(
         next_tile: AtomicUsize::new(0),
         control,
     };
-    spread::<f64>(pool, isa, &job);
+    spread(pool, isa, &job);
     control.check()?;
     control.report(1.0);
     Ok(plane.into_raw())
 }
 
 /// Runs a worker on every thread.
-fn spread<R: Vectorized>(pool: &ThreadPool, isa: Isa, job: &Job<'_>) {
+fn spread(pool: &ThreadPool, isa: Isa, job: &Job<'_>) {
     let workers = pool.current_num_threads().min(job.tiles.len());
     let work = || match job.formula {
-        Formula::Mandelbrot | Formula::Julia { .. } => R::dispatch(isa, Work::<Square>::new(job)),
-        Formula::BurningShip => R::dispatch(isa, Work::<Ship>::new(job)),
-        Formula::Tricorn => R::dispatch(isa, Work::<Conjugate>::new(job)),
+        Formula::Mandelbrot | Formula::Julia { .. } => {
+            simd::dispatch(isa, Work::<Square>::new(job))
+        }
+        Formula::BurningShip => simd::dispatch(isa, Work::<Ship>::new(job)),
+        Formula::Tricorn => simd::dispatch(isa, Work::<Conjugate>::new(job)),
     };
     if workers == 1 {
         return work();
@@ -116,11 +118,11 @@ impl<'a, M> Work<'a, M> {
     }
 }
 
-impl<R: Vectorized, M: Map> Kernel<R> for Work<'_, M> {
+impl<M: Map> Kernel for Work<'_, M> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Lanes<Real = R>>(self, proof: V::Proof) {
+    fn run<V: Lanes>(self, proof: V::Proof) {
         worker::run::<V, M>(proof, self.job);
     }
 }

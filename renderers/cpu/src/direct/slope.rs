@@ -7,7 +7,7 @@ use shimmer_fractal::distance;
 
 use super::lot::Orbit;
 use super::map::{Map, Pair};
-use crate::simd::{Lanes, MAX_LANES, Real};
+use crate::simd::{Lanes, MAX_LANES};
 
 /// Vectors in flight.
 const GROUP: usize = 2;
@@ -43,7 +43,7 @@ impl Slopes {
         proof: V::Proof,
         spacing: f64,
         is_julia: bool,
-        begin: impl Fn(u32) -> Orbit<V::Real>,
+        begin: impl Fn(u32) -> Orbit,
         mut tell: impl FnMut(u32, f32),
     ) {
         self.waiting.sort_unstable();
@@ -63,13 +63,13 @@ impl Slopes {
 fn follow<V: Lanes, M: Map>(
     proof: V::Proof,
     is_julia: bool,
-    orbits: impl Iterator<Item = Orbit<V::Real>>,
+    orbits: impl Iterator<Item = Orbit>,
 ) -> [[f64; 2]; ROOM] {
-    let zero = V::Real::default();
+    let zero = 0.0;
     let mut rows = [[zero; ROOM]; 5];
     let (mut first, mut last) = (u32::MAX, 0);
     for (at, orbit) in orbits.enumerate() {
-        let n = V::Real::from_f64(f64::from(orbit.n));
+        let n = f64::from(orbit.n);
         let numbers = [orbit.z[0], orbit.z[1], orbit.c[0], orbit.c[1], n];
         (0..5).for_each(|row| rows[row][at] = numbers[row]);
         (first, last) = (first.min(orbit.n), last.max(orbit.n));
@@ -78,13 +78,13 @@ fn follow<V: Lanes, M: Map>(
         std::array::from_fn(|v| V::load(proof, &rows[row][v * V::LANES..]))
     };
     let (mut z, c, ends) = ([vectors(0), vectors(1)], [vectors(2), vectors(3)], vectors(4));
-    let [none, one] = [0.0, 1.0].map(|value| V::splat(proof, V::Real::from_f64(value)));
+    let [none, one] = [0.0, 1.0].map(|value| V::splat(proof, value));
     let unit: Columns<V> = [[[one; GROUP], [none; GROUP]], [[none; GROUP], [one; GROUP]]];
     let nothing = [[[none; GROUP]; 2]; 2];
     let (mut j, add) = if is_julia { (unit, nothing) } else { (nothing, unit) };
     let columns = if M::IS_ANALYTIC { 1 } else { 2 };
     for step in 0..last {
-        let now = V::splat(proof, V::Real::from_f64(f64::from(step)));
+        let now = V::splat(proof, f64::from(step));
         for v in 0..GROUP {
             let at = |pair: &[[V; GROUP]; 2]| [pair[0][v], pair[1][v]];
             let keep = |next: Pair<V>, old: Pair<V>| match step < first {
@@ -111,9 +111,9 @@ fn follow<V: Lanes, M: Map>(
 #[inline(always)]
 fn gradients<V: Lanes, M: Map>(z: &[[V; GROUP]; 2], j: &Columns<V>) -> [[f64; 2]; ROOM] {
     let lanes = |row: &[V; GROUP]| {
-        let mut lanes = [V::Real::default(); ROOM];
+        let mut lanes = [0.0; ROOM];
         (0..GROUP).for_each(|v| row[v].store(&mut lanes[v * V::LANES..]));
-        lanes.map(Real::to_f64)
+        lanes
     };
     let [x, y, ax, ay, bx, by] = [&z[0], &z[1], &j[0][0], &j[0][1], &j[1][0], &j[1][1]].map(lanes);
     std::array::from_fn(|at| {

@@ -5,27 +5,28 @@
 
 use super::lot::Orbit;
 use super::map::Map;
-use crate::simd::{Lanes, MAX_LANES, Real};
+use crate::simd::{Lanes, MAX_LANES};
 use shimmer_fractal::RADIUS_SQR;
 
-/// Vectors in flight: six hide the latency of a step behind each other and fit into 32 registers.
-const WIDE: usize = 6;
+/// Vectors in flight: eight hide the latency of a step behind each other (six do not quite), and what
+/// of their constants does not fit into 32 registers is read on the way.
+const WIDE: usize = 8;
 const ROOM: usize = WIDE * MAX_LANES;
 /// Blocks of steps between two points that later ones are compared with.
 const SNAPSHOT_BLOCKS: u64 = 32;
 /// Steps before an orbit's end is looked for: short while orbits are short, so that few steps are
-/// wasted after an end, long while they are long, since looking costs as well.
+/// wasted after an end, long while they are long, since looking costs as well. Even numbers.
 const SHORT_BLOCK: u32 = 8;
-const LONG_BLOCK: u32 = 32;
+const LONG_BLOCK: u32 = 128;
 /// The due time of a lane without an orbit.
 const NEVER: u64 = u64::MAX;
 
 /// Where orbits come from and go to.
-pub(super) trait Traffic<R> {
+pub(super) trait Traffic {
     /// The next orbit to follow.
-    fn next(&mut self) -> Option<Orbit<R>>;
+    fn next(&mut self) -> Option<Orbit>;
     /// An orbit that escapes within a few steps, as it was before them.
-    fn ending(&mut self, orbit: Orbit<R>);
+    fn ending(&mut self, orbit: Orbit);
     /// An orbit that does not escape within the limit.
     fn interior(&mut self, pixel: u32);
 }
@@ -40,16 +41,16 @@ pub(super) enum Periodicity {
 /// One number for each lane.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Bank<T>([T; ROOM]);
+struct Bank([f64; ROOM]);
 
-impl<R: Real> Bank<R> {
+impl Bank {
     #[inline(always)]
-    fn load<V: Lanes<Real = R>>(&self, proof: V::Proof) -> [V; WIDE] {
+    fn load<V: Lanes>(&self, proof: V::Proof) -> [V; WIDE] {
         std::array::from_fn(|v| V::load(proof, &self.0[v * V::LANES..]))
     }
 
     #[inline(always)]
-    fn store<V: Lanes<Real = R>>(&mut self, vectors: &[V; WIDE]) {
+    fn store<V: Lanes>(&mut self, vectors: &[V; WIDE]) {
         for (v, vector) in vectors.iter().enumerate() {
             vector.store(&mut self.0[v * V::LANES..]);
         }
@@ -57,15 +58,15 @@ impl<R: Real> Bank<R> {
 }
 
 /// All lanes.
-struct Stream<R> {
+struct Stream {
     /// Points at the beginning of the current block.
-    before: [Bank<R>; 2],
+    before: [Bank; 2],
     /// Points at its end, once something has ended.
-    after: [Bank<R>; 2],
-    c: [Bank<R>; 2],
+    after: [Bank; 2],
+    c: [Bank; 2],
     /// Points some blocks ago. An orbit that comes back to the very same number is periodic and
     /// never escapes.
-    snapshot: [Bank<R>; 2],
+    snapshot: [Bank; 2],
     pixel: [u32; ROOM],
     /// The step of the stream at which the lane's orbit was at `z_0`.
     begin: [u64; ROOM],
@@ -90,9 +91,9 @@ pub(super) fn run<V: Lanes, M: Map>(
     proof: V::Proof,
     max_iter: u32,
     periodicity: Periodicity,
-    traffic: &mut impl Traffic<V::Real>,
+    traffic: &mut impl Traffic,
 ) {
-    let bank = Bank([V::Real::default(); ROOM]);
+    let bank = Bank([0.0; ROOM]);
     let mut stream = Stream {
         before: [bank; 2],
         after: [bank; 2],
@@ -115,14 +116,14 @@ pub(super) fn run<V: Lanes, M: Map>(
         let ended = stream.clear_ended::<V>(proof, block, max_iter, events, traffic);
         // The mean length of the orbits that end now, by how long it took until one did.
         let lifetime = (stream.now - begin) * (WIDE * V::LANES) as u64 / u64::from(ended.max(1));
-        block = (block + (lifetime / 16) as u32).div_euclid(2).clamp(SHORT_BLOCK, LONG_BLOCK);
+        block = ((block + (lifetime / 16) as u32) / 4 * 2).clamp(SHORT_BLOCK, LONG_BLOCK);
     }
 }
 
-impl<R: Real> Stream<R> {
+impl Stream {
     /// Runs blocks of steps until something has happened, and leaves the points in `after`.
     #[inline(always)]
-    fn advance<V: Lanes<Real = R>, M: Map>(
+    fn advance<V: Lanes, M: Map>(
         &mut self,
         proof: V::Proof,
         block: u32,
@@ -134,9 +135,12 @@ impl<R: Real> Stream<R> {
         loop {
             self.before[0].store(&x);
             self.before[1].store(&y);
-            for _ in 0..block {
-                for v in 0..WIDE {
-                    [x[v], y[v]] = M::step::<V>([x[v], y[v]], [cx[v], cy[v]]);
+            // Two at a time: registers change roles at each step and are back after two.
+            for _ in 0..block / 2 {
+                for _ in 0..2 {
+                    for v in 0..WIDE {
+                        [x[v], y[v]] = M::step::<V>([x[v], y[v]], [cx[v], cy[v]]);
+                    }
                 }
             }
             self.now += u64::from(block);
@@ -166,13 +170,13 @@ impl<R: Real> Stream<R> {
 
     /// Hands on what has ended, fills the lanes anew, and says how many there were.
     #[inline(always)]
-    fn clear_ended<V: Lanes<Real = R>>(
+    fn clear_ended<V: Lanes>(
         &mut self,
         _: V::Proof,
         block: u32,
         max_iter: u32,
         events: Events,
-        traffic: &mut impl Traffic<R>,
+        traffic: &mut impl Traffic,
     ) -> u32 {
         let mut ended = 0;
         for v in 0..WIDE {
@@ -198,19 +202,19 @@ impl<R: Real> Stream<R> {
 
     /// Hands on the orbits of a vector that have reached the limit.
     #[inline(always)]
-    fn clear_due<V: Lanes<Real = R>>(
+    fn clear_due<V: Lanes>(
         &mut self,
         v: usize,
         block: u32,
         max_iter: u32,
-        traffic: &mut impl Traffic<R>,
+        traffic: &mut impl Traffic,
     ) -> u32 {
         let mut ended = 0;
         for lane in v * V::LANES..(v + 1) * V::LANES {
             if self.now < self.begin[lane].saturating_add(u64::from(max_iter)) {
                 continue;
             }
-            let [x, y] = [0, 1].map(|part| self.after[part].0[lane].to_f64());
+            let [x, y] = [0, 1].map(|part| self.after[part].0[lane]);
             // Past the limit and still within the radius: so it was at the limit, since what leaves
             // the radius does not come back.
             if x * x + y * y <= RADIUS_SQR {
@@ -233,29 +237,24 @@ impl<R: Real> Stream<R> {
 
     /// A lane's orbit at the beginning of the block that has just ended.
     #[inline(always)]
-    fn orbit_before(&self, lane: usize, block: u32) -> Orbit<R> {
-        let part = |bank: &[Bank<R>; 2]| [bank[0].0[lane], bank[1].0[lane]];
+    fn orbit_before(&self, lane: usize, block: u32) -> Orbit {
+        let part = |bank: &[Bank; 2]| [bank[0].0[lane], bank[1].0[lane]];
         let n = (self.now - u64::from(block) - self.begin[lane]) as u32;
         Orbit { pixel: self.pixel[lane], n, z: part(&self.before), c: part(&self.c) }
     }
 
     /// Puts the next orbit into a lane, or lets it rest.
     #[inline(always)]
-    fn refill<V: Lanes<Real = R>>(
-        &mut self,
-        lane: usize,
-        max_iter: u32,
-        traffic: &mut impl Traffic<R>,
-    ) {
+    fn refill<V: Lanes>(&mut self, lane: usize, max_iter: u32, traffic: &mut impl Traffic) {
         let next = traffic.next();
-        let zero = R::default();
+        let zero = 0.0;
         // A lane at rest stays at zero, which never ends.
         let orbit = next.unwrap_or(Orbit { pixel: 0, n: 0, z: [zero; 2], c: [zero; 2] });
         for part in 0..2 {
             self.after[part].0[lane] = orbit.z[part];
             self.c[part].0[lane] = orbit.c[part];
             // Not a number: equal to nothing.
-            self.snapshot[part].0[lane] = R::from_f64(f64::NAN);
+            self.snapshot[part].0[lane] = f64::NAN;
         }
         self.pixel[lane] = orbit.pixel;
         let (v, bit) = (lane / V::LANES, 1 << (lane % V::LANES));

@@ -5,17 +5,19 @@
 use std::marker::PhantomData;
 
 use super::Job;
-use super::lot::{Lot, Orbit, Outcome};
+use super::lot::{Lot, MAX_LOT, Orbit, Outcome};
 use super::map::Map;
 use super::slope::Slopes;
 use super::stream::{self, Periodicity, Traffic};
 use crate::renderer::Shortcuts;
-use crate::simd::{Lanes, Real};
-use shimmer_fractal::{Formula, INTERIOR, Region, smooth};
+use crate::simd::Lanes;
+use shimmer_fractal::{Formula, INTERIOR, Region};
 
-/// Steps that every orbit of a tile takes in step with its neighbours, before those that are left
-/// join the stream.
-const SKIM_STEPS: u32 = 24;
+/// Orbits up to this length are cheaper in step with their neighbours than in the stream, where each
+/// costs as much again to put in and take out.
+const LONGEST_SKIM: u32 = 200;
+/// Steps that neighbours of a probe may take longer.
+const SKIM_MARGIN: u32 = 8;
 
 /// Renders tiles until none is left.
 #[inline(always)]
@@ -23,7 +25,7 @@ pub(super) fn run<V: Lanes, M: Map>(proof: V::Proof, job: &Job<'_>) {
     let mut worker = Worker::<V, M> {
         proof,
         job,
-        constant: job.constant().map(|c| c.map(V::Real::from_f64)),
+        constant: job.constant(),
         columns: Vec::new(),
         waiting: Vec::new(),
         lot: Lot::new(),
@@ -43,13 +45,13 @@ struct Worker<'a, V: Lanes, M> {
     proof: V::Proof,
     job: &'a Job<'a>,
     /// The constant of a Julia set.
-    constant: Option<[V::Real; 2]>,
+    constant: Option<[f64; 2]>,
     /// Real parts of the columns of the tile at hand.
-    columns: Vec<V::Real>,
+    columns: Vec<f64>,
     /// Orbits that the stream has not taken yet.
-    waiting: Vec<Orbit<V::Real>>,
+    waiting: Vec<Orbit>,
     /// Orbits that end within a few steps.
-    lot: Lot<V::Real>,
+    lot: Lot,
     slopes: Slopes,
     map: PhantomData<M>,
 }
@@ -66,14 +68,18 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
     fn settle_within(&mut self, budget: u32) {
         let Self { proof, job, lot, waiting, constant, slopes, .. } = self;
         let mut is_full = false;
-        lot.settle::<V, M>(*proof, job.max_iter, budget, |pixel, outcome| match outcome {
-            Outcome::Escaped { n, norm_sqr } => {
-                job.plane.set_mu(pixel, smooth(n, norm_sqr));
-                is_full |= job.plane.has_distance() && slopes.push(n, pixel);
+        lot.settle::<V, M>(*proof, job.max_iter, budget);
+        for at in 0..lot.len() {
+            match lot.outcome(at) {
+                (pixel, Outcome::Escaped { n, mu }) => {
+                    job.plane.set_mu(pixel, mu);
+                    is_full |= job.plane.has_distance() && slopes.push(n, pixel);
+                }
+                (pixel, Outcome::Interior) => job.plane.set_mu(pixel, INTERIOR),
+                (pixel, Outcome::Open) => waiting.push(first_point(job, *constant, pixel)),
             }
-            Outcome::Interior => job.plane.set_mu(pixel, INTERIOR),
-            Outcome::Open => waiting.push(first_point(job, *constant, pixel)),
-        });
+        }
+        lot.clear();
         if is_full {
             self.run_slopes();
         }
@@ -96,36 +102,37 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
     #[inline(always)]
     fn open_tile(&mut self, tile: Region) {
         let lattice = self.job.lattice;
-        let re = |x: u32| V::Real::from_f64(lattice.re(tile.x + x));
+        let re = |x: u32| lattice.re(tile.x + x);
         self.columns.clear();
         self.columns.extend((0..tile.width).map(re));
         let may_be_known = self.job.shortcuts == Shortcuts::On
             && *self.job.formula == Formula::Mandelbrot
             && meets_known_interior(&lattice, tile);
-        let is_short = self.probe(tile);
+        let skim = self.probe(tile);
         for y in 0..tile.height {
-            let im = V::Real::from_f64(lattice.im(tile.y + y));
+            let im = lattice.im(tile.y + y);
             let first_pixel = self.job.pixel(tile.x, tile.y + y);
             for x in 0..tile.width {
                 let pixel = first_pixel + x;
                 let orbit = Orbit::first(pixel, [self.columns[x as usize], im], self.constant);
-                if may_be_known && is_known_interior(orbit.c[0].to_f64(), orbit.c[1].to_f64()) {
+                if may_be_known && is_known_interior(orbit.c[0], orbit.c[1]) {
                     self.job.plane.set_mu(orbit.pixel, INTERIOR);
-                } else if !is_short {
+                } else if skim == 0 {
                     self.waiting.push(orbit);
                 } else if self.lot.push::<V>(orbit) {
-                    self.settle_within(SKIM_STEPS);
+                    self.settle_within(skim);
                 }
             }
         }
-        self.settle_within(SKIM_STEPS);
+        self.settle_within(skim);
     }
 
-    /// Whether most orbits of a few pixels, spread over the tile, are short.
+    /// Steps within which three of four orbits of the tile end, by a few pixels spread over it; 0 if
+    /// that is more than a skim may take.
     #[inline(always)]
-    fn probe(&mut self, tile: Region) -> bool {
+    fn probe(&mut self, tile: Region) -> u32 {
         self.settle();
-        let room = Lot::<V::Real>::room::<V>() as u32;
+        let room = Lot::room::<V>() as u32;
         let pixels = tile.width * tile.height;
         for probe in 0..room {
             let at = (u64::from(pixels) * u64::from(2 * probe + 1) / u64::from(2 * room)) as u32;
@@ -134,17 +141,24 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
             let pixel = self.job.pixel(tile.x + x, tile.y + y);
             self.lot.push::<V>(first_point(self.job, self.constant, pixel));
         }
-        let mut short = 0;
-        self.lot.settle::<V, M>(self.proof, self.job.max_iter, SKIM_STEPS, |_, outcome| {
-            short += u32::from(matches!(outcome, Outcome::Escaped { .. }));
-        });
-        2 * short >= room
+        self.lot.settle::<V, M>(self.proof, self.job.max_iter, LONGEST_SKIM);
+        let length = |at: usize| match self.lot.outcome(at).1 {
+            Outcome::Escaped { n, .. } => n,
+            Outcome::Interior | Outcome::Open => u32::MAX,
+        };
+        let mut lengths = [0; MAX_LOT];
+        let lengths = &mut lengths[..self.lot.len()];
+        lengths.iter_mut().enumerate().for_each(|(at, to)| *to = length(at));
+        lengths.sort_unstable();
+        let longest = lengths[lengths.len() * 3 / 4];
+        self.lot.clear();
+        if longest == u32::MAX { 0 } else { longest + SKIM_MARGIN }
     }
 }
 
-impl<V: Lanes, M: Map> Traffic<V::Real> for Worker<'_, V, M> {
+impl<V: Lanes, M: Map> Traffic for Worker<'_, V, M> {
     #[inline(always)]
-    fn next(&mut self) -> Option<Orbit<V::Real>> {
+    fn next(&mut self) -> Option<Orbit> {
         while self.waiting.is_empty() {
             let tile = self.job.take_tile()?;
             self.open_tile(tile);
@@ -153,7 +167,7 @@ impl<V: Lanes, M: Map> Traffic<V::Real> for Worker<'_, V, M> {
     }
 
     #[inline(always)]
-    fn ending(&mut self, orbit: Orbit<V::Real>) {
+    fn ending(&mut self, orbit: Orbit) {
         if self.lot.push::<V>(orbit) {
             self.settle();
         }
@@ -167,11 +181,11 @@ impl<V: Lanes, M: Map> Traffic<V::Real> for Worker<'_, V, M> {
 
 /// The beginning of a pixel's orbit.
 #[inline(always)]
-fn first_point<R: Real>(job: &Job<'_>, constant: Option<[R; 2]>, pixel: u32) -> Orbit<R> {
+fn first_point(job: &Job<'_>, constant: Option<[f64; 2]>, pixel: u32) -> Orbit {
     let (x, y) = (pixel % job.region.width, pixel / job.region.width);
     let re = job.lattice.re(job.region.x + x);
     let im = job.lattice.im(job.region.y + y);
-    Orbit::first(pixel, [re, im].map(R::from_f64), constant)
+    Orbit::first(pixel, [re, im], constant)
 }
 
 /// Whether a point lies in the main cardioid or the disc of period 2 of the Mandelbrot set, by their

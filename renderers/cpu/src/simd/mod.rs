@@ -1,4 +1,4 @@
-//! Vectors of floating-point numbers, one face for every instruction set.
+//! Vectors of doubles, one face for every instruction set.
 //!
 //! The rule: each operation rounds once, as IEEE 754 says, so a kernel written against [`Lanes`]
 //! gives the same bits on every instruction set. `unsafe` stands in this folder and nowhere else.
@@ -53,46 +53,12 @@ impl Isa {
     }
 }
 
-/// A scalar that vectors are made of.
-pub(crate) trait Real: Copy + Default + PartialOrd + Send + Sync {
-    /// Rounded to this format.
-    fn from_f64(value: f64) -> Self;
-    /// Exactly.
-    fn to_f64(self) -> f64;
-}
-
-impl Real for f64 {
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        value
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self
-    }
-}
-
-impl Real for f32 {
-    #[inline(always)]
-    fn from_f64(value: f64) -> Self {
-        value as f32
-    }
-
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        f64::from(self)
-    }
-}
-
 /// The most lanes that any vector has.
-pub(crate) const MAX_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 8;
 
 /// A vector. Values exist only where a [`Lanes::Proof`] exists: on a machine that has the
 /// instructions.
 pub(crate) trait Lanes: Copy {
-    /// The scalar of one lane.
-    type Real: Real;
     /// A truth value for each lane.
     type Mask: Copy;
     /// Exists only where the instructions do.
@@ -100,11 +66,11 @@ pub(crate) trait Lanes: Copy {
     /// Lanes of a vector.
     const LANES: usize;
 
-    fn splat(proof: Self::Proof, value: Self::Real) -> Self;
+    fn splat(proof: Self::Proof, value: f64) -> Self;
     /// The first [`Lanes::LANES`] of a slice.
-    fn load(proof: Self::Proof, from: &[Self::Real]) -> Self;
+    fn load(proof: Self::Proof, from: &[f64]) -> Self;
     /// Into the first [`Lanes::LANES`] of a slice.
-    fn store(self, to: &mut [Self::Real]);
+    fn store(self, to: &mut [f64]);
     fn add(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
     fn abs(self) -> Self;
@@ -127,41 +93,27 @@ pub(crate) trait Lanes: Copy {
 }
 
 /// Code that runs on vectors of some width.
-pub(crate) trait Kernel<R: Real> {
+pub(crate) trait Kernel {
     /// What it returns.
     type Output;
     /// Compiled once for each instruction set; implementations are `#[inline(always)]`, all the way
     /// down to the operations, so that the whole kernel is compiled for it.
-    fn run<V: Lanes<Real = R>>(self, proof: V::Proof) -> Self::Output;
+    fn run<V: Lanes>(self, proof: V::Proof) -> Self::Output;
 }
 
-/// A scalar and its vectors.
-pub(crate) trait Vectorized: Real + Sized {
-    /// Runs a kernel on an instruction set, or on plain code where the machine lacks it.
-    fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output;
-}
-
-macro_rules! vectorized {
-    ($real:ty, $name:ident) => {
-        impl Vectorized for $real {
-            fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    let avx512 = (isa == Isa::Avx512).then(avx512::Proof::detect).flatten();
-                    if let Some(proof) = avx512 {
-                        return proof.$name(kernel);
-                    }
-                    if let Some(proof) = (isa == Isa::Avx2).then(avx2::Proof::detect).flatten() {
-                        return proof.$name(kernel);
-                    }
-                }
-                kernel.run::<portable::Array<$real>>(())
-            }
+/// Runs a kernel on an instruction set, or on plain code where the machine lacks it.
+pub(crate) fn dispatch<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if let Some(proof) = (isa == Isa::Avx512).then(avx512::Proof::detect).flatten() {
+            return proof.run(kernel);
         }
-    };
+        if let Some(proof) = (isa == Isa::Avx2).then(avx2::Proof::detect).flatten() {
+            return proof.run(kernel);
+        }
+    }
+    kernel.run::<portable::Array>(())
 }
-vectorized!(f64, run_f64);
-vectorized!(f32, run_f32);
 
 #[cfg(test)]
 mod tests;

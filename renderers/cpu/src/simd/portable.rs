@@ -9,95 +9,86 @@ const LANES: usize = 4;
 
 /// A vector as an array.
 #[derive(Clone, Copy)]
-pub(crate) struct Array<R>([R; LANES]);
+pub(crate) struct Array([f64; LANES]);
 
-macro_rules! array_lanes {
-    ($real:ty, $exponent_top:expr) => {
-        impl Lanes for Array<$real> {
-            type Real = $real;
-            type Mask = [bool; LANES];
-            type Proof = ();
-            const LANES: usize = LANES;
+impl Lanes for Array {
+    type Mask = [bool; LANES];
+    type Proof = ();
+    const LANES: usize = LANES;
 
-            #[inline(always)]
-            fn splat(_: (), value: $real) -> Self {
-                Self([value; LANES])
-            }
+    #[inline(always)]
+    fn splat(_: (), value: f64) -> Self {
+        Self([value; LANES])
+    }
 
-            #[inline(always)]
-            fn load(_: (), from: &[$real]) -> Self {
-                Self(std::array::from_fn(|i| from[i]))
-            }
+    #[inline(always)]
+    fn load(_: (), from: &[f64]) -> Self {
+        Self(std::array::from_fn(|i| from[i]))
+    }
 
-            #[inline(always)]
-            fn store(self, to: &mut [$real]) {
-                to[..LANES].copy_from_slice(&self.0);
-            }
+    #[inline(always)]
+    fn store(self, to: &mut [f64]) {
+        to[..LANES].copy_from_slice(&self.0);
+    }
 
-            #[inline(always)]
-            fn add(self, other: Self) -> Self {
-                Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
-            }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
 
-            #[inline(always)]
-            fn mul(self, other: Self) -> Self {
-                Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
-            }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
 
-            #[inline(always)]
-            fn abs(self) -> Self {
-                Self(self.0.map(<$real>::abs))
-            }
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(self.0.map(<f64>::abs))
+    }
 
-            #[inline(always)]
-            fn max(self, other: Self) -> Self {
-                let larger = |a: $real, b: $real| if a > b { a } else { b };
-                Self(std::array::from_fn(|i| larger(self.0[i], other.0[i])))
-            }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        let larger = |a: f64, b: f64| if a > b { a } else { b };
+        Self(std::array::from_fn(|i| larger(self.0[i], other.0[i])))
+    }
 
-            #[inline(always)]
-            fn mul_add(self, factor: Self, term: Self) -> Self {
-                Self(std::array::from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
-            }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
+    }
 
-            #[inline(always)]
-            fn neg_mul_add(self, factor: Self, term: Self) -> Self {
-                Self(std::array::from_fn(|i| (-self.0[i]).mul_add(factor.0[i], term.0[i])))
-            }
+    #[inline(always)]
+    fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+        Self(std::array::from_fn(|i| (-self.0[i]).mul_add(factor.0[i], term.0[i])))
+    }
 
-            #[inline(always)]
-            fn greater(self, other: Self) -> Self::Mask {
-                std::array::from_fn(|i| self.0[i] > other.0[i])
-            }
+    #[inline(always)]
+    fn greater(self, other: Self) -> Self::Mask {
+        std::array::from_fn(|i| self.0[i] > other.0[i])
+    }
 
-            #[inline(always)]
-            fn equal(self, other: Self) -> Self::Mask {
-                std::array::from_fn(|i| self.0[i] == other.0[i])
-            }
+    #[inline(always)]
+    fn equal(self, other: Self) -> Self::Mask {
+        std::array::from_fn(|i| self.0[i] == other.0[i])
+    }
 
-            #[inline(always)]
-            fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
-                Self(std::array::from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
-            }
+    #[inline(always)]
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+        Self(std::array::from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
+    }
 
-            #[inline(always)]
-            fn reaches_two(self, other: Self) -> Self::Mask {
-                std::array::from_fn(|i| {
-                    (self.0[i].to_bits() | other.0[i].to_bits()) & $exponent_top != 0
-                })
-            }
+    #[inline(always)]
+    fn reaches_two(self, other: Self) -> Self::Mask {
+        std::array::from_fn(|i| (self.0[i].to_bits() | other.0[i].to_bits()) & 1 << 62 != 0)
+    }
 
-            #[inline(always)]
-            fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask {
-                std::array::from_fn(|i| a[i] && b[i])
-            }
+    #[inline(always)]
+    fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        std::array::from_fn(|i| a[i] && b[i])
+    }
 
-            #[inline(always)]
-            fn bits(mask: Self::Mask) -> u32 {
-                mask.iter().enumerate().fold(0, |bits, (i, set)| bits | u32::from(*set) << i)
-            }
-        }
-    };
+    #[inline(always)]
+    fn bits(mask: Self::Mask) -> u32 {
+        mask.iter().enumerate().fold(0, |bits, (i, set)| bits | u32::from(*set) << i)
+    }
 }
-array_lanes!(f64, 1 << 62);
-array_lanes!(f32, 1 << 30);

@@ -81,7 +81,8 @@ Examples:
   shimmer render --formula julia --c=-0.4,0.6 --output julia.png
 
 A pixel is 4 / (zoom x height) wide. `raw` writes one little-endian 32-bit float a pixel, rows from
-top to bottom: the smooth escape count n + 1 - log2(log2 |z|), or -1 inside.")]
+top to bottom: the smooth escape count n + 1 - log2(log2 |z|), or -1 inside. Without a graphics
+processor, or when it is lost, the processor draws, and a line on stderr says so if one was asked for.")]
     Render(RenderArgs),
     /// Have a running node read its configuration again.
     Reload(RemoteArgs),
@@ -341,7 +342,11 @@ pub(crate) struct RenderArgs {
     /// Points along each side of a pixel, 1 to 8, whose light is averaged.
     #[arg(long, value_name = "N", default_value = "1", allow_hyphen_values = true)]
     pub(crate) samples: String,
-    /// Threads, 0 for as many as the machine has.
+    /// Who draws: cpu, gpu (any device, also a program that plays one), or auto, which measures both
+    /// where the picture is worth it and the machine has a graphics processor.
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub(crate) backend: String,
+    /// Threads of the processor, 0 for as many as the machine has.
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub(crate) threads: String,
     /// Form of the output [default: by the file's name; ascii on a terminal]

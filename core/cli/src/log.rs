@@ -4,10 +4,11 @@
 
 use anyhow::Context;
 use shimmer_server::config::{LogFormat, LogSection};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use std::io::IsTerminal;
 
@@ -30,6 +31,16 @@ pub(crate) fn begin(section: &LogSection) -> anyhow::Result<Level> {
     }
     .context("the log was set up before")?;
     Ok(Level(handle))
+}
+
+/// Lets renderers say on stderr what became of a device, and with `devices` which one they took.
+pub(crate) fn plain(devices: bool) {
+    let level = if devices { LevelFilter::INFO } else { LevelFilter::WARN };
+    let ours = Targets::new().with_target("shimmer_backend", level);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let lines = lines.without_time().with_target(false).with_filter(ours);
+    // Whoever has set up a log already hears it there.
+    drop(tracing_subscriber::registry().with(lines).try_init());
 }
 
 impl Level {

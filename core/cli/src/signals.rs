@@ -66,6 +66,11 @@ impl Stop {
         Self(Arc::default())
     }
 
+    /// The flag itself, for work that looks at one.
+    pub(crate) fn flag(&self) -> &AtomicBool {
+        &self.0
+    }
+
     /// Whether to end.
     pub(crate) fn is_set(&self) -> bool {
         // Relaxed: the flag guards no other data.

@@ -74,9 +74,9 @@ impl Device {
             }
             Ok(None) => State::Away { until, text: String::new() },
             Err(error) => {
-                let text = error.to_string();
+                let text = reason(&error);
                 if text != logged {
-                    tracing::warn!("no graphics processor, the processor draws: {text}");
+                    tracing::warn!("the processor draws instead: {text}");
                 }
                 State::Away { until, text }
             }
@@ -92,7 +92,7 @@ impl Device {
         let mut state = self.state();
         // Another call may have seen the same loss, or a new device may be open.
         if matches!(&*state, State::Open(device) if Arc::ptr_eq(device, lost)) {
-            let text = error.to_string();
+            let text = reason(error);
             tracing::warn!(
                 device = lost.name(),
                 "the graphics processor is lost, the processor draws on: {text}"
@@ -104,6 +104,14 @@ impl Device {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // A state is replaced as a whole, so a panic elsewhere leaves a good one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What happened, without the words that every such error begins with.
+fn reason(error: &RenderError) -> String {
+    match error {
+        RenderError::Unavailable(text) => text.clone(),
+        RenderError::Cancelled => error.to_string(),
     }
 }
 

@@ -3,13 +3,14 @@
 //! The rule: what cannot be drawn is refused in one line before any work; a file appears whole or not
 //! at all.
 
-use std::io::{IsTerminal, Write};
-use std::path::Path;
-use std::time::{Duration, Instant};
+mod bar;
+mod output;
 
-use anyhow::{Context, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
-use shimmer_cpu::{Cpu, CpuOptions};
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::anyhow;
+use shimmer_backend::{Backend, BackendOptions, Backends};
 use shimmer_fractal::{
     Channels, Control, Decimal, Formula, MAX_SAMPLES, Palette, Picture, Refused, Region, Renderer,
     Style, View, Viewport, ascii, ascii_viewport,
@@ -17,12 +18,13 @@ use shimmer_fractal::{
 
 use crate::args::{PictureFormat, RenderArgs};
 use crate::failure::{Failure, Outcome};
+use crate::log;
+use crate::signals::Stop;
+use bar::Bar;
 
 /// Pixels of a picture, and characters of a text, when none are given.
 const SIZE: [u32; 2] = [1024, 768];
 const CELLS: [u32; 2] = [80, 32];
-/// A picture that is done by then needs no bar.
-const BAR_AFTER: Duration = Duration::from_millis(500);
 /// The most threads that can be asked for.
 const MAX_THREADS: u64 = 1_024;
 
@@ -34,11 +36,18 @@ pub(crate) fn render(args: &RenderArgs) -> Outcome {
         let message = "a picture does not go to a terminal: give --output FILE or --format ascii";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let cpu = Cpu::new(CpuOptions { threads: job.threads, ..CpuOptions::default() })
-        .map_err(|error| anyhow!(error))?;
-    let bytes = job.draw(&cpu).map_err(|error| anyhow!(error))?;
-    write(&args.output, &bytes)?;
-    Ok(())
+    log::plain(job.backends.backend == Backend::Gpu);
+    let stop = Stop::watch()?;
+    let backends = Backends::new(job.backends).map_err(anyhow::Error::new)?;
+    let bar = Bar::new();
+    let report = |part: f32| bar.show(part);
+    let control = Control { cancel: Some(stop.flag()), progress: Some(&report) };
+    let bytes = match job.draw(&backends, &control) {
+        Err(_) if stop.is_set() => return Err(anyhow!("interrupted, nothing was written").into()),
+        drawn => drawn?,
+    };
+    drop(bar);
+    Ok(output::write(&args.output, &bytes)?)
 }
 
 /// What is to be drawn, checked.
@@ -46,7 +55,7 @@ struct Job {
     view: View,
     style: Style,
     samples: u16,
-    threads: usize,
+    backends: BackendOptions,
     format: PictureFormat,
 }
 
@@ -70,29 +79,30 @@ impl Job {
         let max_iter = max_iter.map(|text| integer("max_iter", text, u64::MAX)).transpose()?;
         let samples = integer("samples", &args.samples, u64::from(MAX_SAMPLES))?.max(1) as u16;
         let threads = integer("threads", &args.threads, MAX_THREADS)? as usize;
+        let backends = BackendOptions { backend: args.backend.parse()?, threads };
         let palette = Palette::named(&args.palette)?;
         let style = Style { palette, ..Style::default() };
-        Ok(Self { view: View::new(viewport, formula, max_iter)?, style, samples, threads, format })
+        Ok(Self { view: View::new(viewport, formula, max_iter)?, style, samples, backends, format })
     }
 
     /// The bytes of the file.
-    fn draw(&self, renderer: &dyn Renderer) -> anyhow::Result<Vec<u8>> {
-        let bar = Bar::new();
-        let report = |part: f32| bar.show(part);
-        let control = Control { cancel: None, progress: Some(&report) };
+    fn draw(&self, backends: &Backends, control: &Control<'_>) -> anyhow::Result<Vec<u8>> {
+        let (samples, channels) = match self.format {
+            PictureFormat::Raw | PictureFormat::Ascii => (1, Channels::Smooth),
+            PictureFormat::Png | PictureFormat::Webp => (self.samples, self.style.channels()),
+        };
+        let renderer = backends.choose(&self.view.supersampled(samples), channels, control)?;
         let raw = || {
             let all = Region::all(self.view.viewport());
-            renderer.render(&self.view, all, Channels::Smooth, &control)
+            renderer.render(&self.view, all, channels, control)
         };
-        let picture = || Picture::render(renderer, &self.view, &self.style, self.samples, &control);
-        let bytes = match self.format {
+        let picture = || Picture::render(&renderer, &self.view, &self.style, samples, control);
+        Ok(match self.format {
             PictureFormat::Raw => raw()?.to_bytes(),
             PictureFormat::Ascii => ascii(&raw()?).into_bytes(),
             PictureFormat::Png => picture()?.to_png()?,
             PictureFormat::Webp => picture()?.to_webp()?,
-        };
-        bar.end();
-        Ok(bytes)
+        })
     }
 }
 
@@ -118,50 +128,6 @@ fn constant(text: &str) -> Result<[Decimal; 2], Refused> {
 
 fn usage(refused: Refused) -> Failure {
     Failure::Usage(format!("--{} {}", refused.field.replace('_', "-"), refused.problem))
-}
-
-fn write(output: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if output == Path::new("-") {
-        let mut out = std::io::stdout().lock();
-        out.write_all(bytes)?;
-        return Ok(out.flush()?);
-    }
-    // Beside the file, so that the renaming stays within one file system.
-    let mut partial = output.as_os_str().to_owned();
-    partial.push(".part");
-    let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, output));
-    if written.is_err() {
-        drop(std::fs::remove_file(&partial));
-    }
-    written.with_context(|| format!("cannot write {}", output.display()))
-}
-
-/// A bar on stderr for work that lasts, with the time that is left.
-struct Bar {
-    bar: ProgressBar,
-    begun: Instant,
-}
-
-impl Bar {
-    const STEPS: f32 = 1_000.0;
-
-    fn new() -> Self {
-        let bar = ProgressBar::new(Self::STEPS as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} %  {eta} left") {
-            bar.set_style(style);
-        }
-        Self { bar, begun: Instant::now() }
-    }
-
-    fn show(&self, part: f32) {
-        if self.begun.elapsed() > BAR_AFTER {
-            self.bar.set_position((part * Self::STEPS) as u64);
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
-    }
 }
 
 #[cfg(test)]
@@ -192,6 +158,7 @@ mod tests {
             (&["--max-iter=1000000000000"], "--max-iter "),
             (&["--samples=9"], "--samples "),
             (&["--threads=x"], "--threads "),
+            (&["--backend=cuda"], "--backend is none of auto, cpu, gpu"),
             (&["--palette=mud"], "--palette "),
             (&["--formula=newton"], "--formula "),
             (&["--formula=julia", "--c=1"], "--c is not of the form RE,IM"),
@@ -227,25 +194,12 @@ mod tests {
             "--max-iter",
             "50",
         ]));
-        let cpu = Cpu::new(CpuOptions { threads: 1, ..CpuOptions::default() }).unwrap();
-        let bytes = job.unwrap().draw(&cpu).unwrap();
+        let job = job.unwrap();
+        let backends = Backends::new(job.backends).unwrap();
+        let bytes = job.draw(&backends, &Control::default()).unwrap();
         let counts: Vec<_> =
             bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         assert_eq!(counts.len(), 32);
         assert!(counts.contains(&-1.0) && counts.iter().any(|count| *count > 0.0));
-    }
-
-    #[test]
-    fn a_file_is_there_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.png");
-        write(&file, b"picture").unwrap();
-        assert_eq!(std::fs::read(&file).unwrap(), b"picture");
-        // A folder cannot be replaced by a file.
-        assert!(write(folder.path(), b"picture").is_err());
-        let nowhere = folder.path().join("no/a.png");
-        let error = write(&nowhere, b"picture").unwrap_err().to_string();
-        assert!(error.contains("a.png"), "{error}");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,0 +1,106 @@
+//! Where a picture goes.
+//!
+//! The rule: a file is there whole or not at all, however the work on it ends.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// The standard output, or a file that appears when it is complete.
+pub(crate) enum Output {
+    Standard(std::io::Stdout),
+    File(Part),
+}
+
+/// A file in the making, beside the one that it will be: a renaming stays within one file system.
+pub(crate) struct Part {
+    file: BufWriter<File>,
+    part: PathBuf,
+    whole: PathBuf,
+}
+
+impl Output {
+    /// Opens what `--output` names, `-` for the standard output.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Standard(std::io::stdout()));
+        }
+        let mut part = OsString::from(path);
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = File::create(&part).with_context(|| cannot_write(path))?;
+        Ok(Self::File(Part { file: BufWriter::new(file), part, whole: path.to_owned() }))
+    }
+
+    /// Shows the file under its name.
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        if let Self::File(part) = &self {
+            std::fs::rename(&part.part, &part.whole).with_context(|| cannot_write(&part.whole))?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Standard(out) => out.write(bytes),
+            Self::File(part) => part.file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Standard(out) => out.flush(),
+            Self::File(part) => part.file.flush(),
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // It is no longer there once it has its name.
+        drop(std::fs::remove_file(&self.part));
+    }
+}
+
+/// Writes a whole file.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut output = Output::open(path)?;
+    output.write_all(bytes).with_context(|| cannot_write(path))?;
+    output.finish()
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.png");
+        write(&file, b"picture").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"picture");
+        // A folder cannot be replaced by a file.
+        let inner = folder.path().join("b.png");
+        std::fs::create_dir(&inner).unwrap();
+        assert!(write(&inner, b"picture").is_err());
+        let nowhere = folder.path().join("no/a.png");
+        let error = write(&nowhere, b"picture").unwrap_err().to_string();
+        assert!(error.contains("a.png"), "{error}");
+        // Work that ends early leaves what was there.
+        let mut begun = Output::open(&file).unwrap();
+        begun.write_all(b"half").unwrap();
+        drop(begun);
+        assert_eq!(std::fs::read(&file).unwrap(), b"picture");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}

@@ -72,18 +72,26 @@ Examples:
 
 A broken connection is made again and resumes after the last event that was shown.")]
     Tail(TailArgs),
-    /// Draw a fractal, to any depth.
+    /// Draw a fractal or a flight through it, to any depth.
     #[command(after_help = "\
 Examples:
   shimmer render                          the whole set, in characters
   shimmer render --output set.png --width 1920 --height 1080 --samples 3
   shimmer render --re=-0.743643887037151 --im 0.131825904205330 --zoom 1e12 --output deep.webp
   shimmer render --formula julia --c=-0.4,0.6 --output julia.png
+  shimmer render --frames 600 --to-re=-0.743643887037151 --to-im 0.131825904205330 --to-zoom 1e12 \
+      --width 1280 --height 720 --samples 2 --output flight.apng
+  shimmer render --frames 3000 --path path.toml --output frames/%05d.png
+
+A flight magnifies at a constant rate, and its goal glides to the middle of the picture and stays
+there. --path names a TOML file of two stops or more, each [[stop]] with the strings re, im and zoom.
+Numbered frames begin at 1. Frames that are there are kept, so that the same command goes on with a
+run that was interrupted: remove them to draw another flight.
 
 A pixel is 4 / (zoom x height) wide. `raw` writes one little-endian 32-bit float a pixel, rows from
 top to bottom: the smooth escape count n + 1 - log2(log2 |z|), or -1 inside. Without a graphics
 processor, or when it is lost, the processor draws, and a line on stderr says so if one was asked for.")]
-    Render(RenderArgs),
+    Render(Box<RenderArgs>),
     /// Have a running node read its configuration again.
     Reload(RemoteArgs),
     /// Ask a running node whether it is ready: exit 0 when it is, 1 when not.
@@ -349,10 +357,41 @@ pub(crate) struct RenderArgs {
     /// Threads of the processor, 0 for as many as the machine has.
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub(crate) threads: String,
+    /// Pictures of a flight, 2 to 100000, from the view above to the one below or along --path.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) frames: Option<String>,
+    /// Frames a second of an animated PNG.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "30",
+        requires = "frames",
+        allow_hyphen_values = true
+    )]
+    pub(crate) fps: String,
+    /// Real part of the flight's last centre [default: as --re]
+    #[arg(long, value_name = "RE", requires = "frames", allow_hyphen_values = true)]
+    pub(crate) to_re: Option<String>,
+    /// Imaginary part of the flight's last centre [default: as --im]
+    #[arg(long, value_name = "IM", requires = "frames", allow_hyphen_values = true)]
+    pub(crate) to_im: Option<String>,
+    /// Magnification at the flight's end [default: as --zoom]
+    #[arg(long, value_name = "ZOOM", requires = "frames", allow_hyphen_values = true)]
+    pub(crate) to_zoom: Option<String>,
+    /// File with the stops of a flight.
+    #[arg(
+        long,
+        value_name = "FILE.toml",
+        requires = "frames",
+        conflicts_with_all = ["re", "im", "zoom", "to_re", "to_im", "to_zoom"],
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) path: Option<PathBuf>,
     /// Form of the output [default: by the file's name; ascii on a terminal]
     #[arg(long)]
     pub(crate) format: Option<PictureFormat>,
-    /// File to write, - for the standard output.
+    /// File to write, - for the standard output; for numbered frames with a place for the number, as
+    /// frames/%05d.png.
     #[arg(long, short, default_value = "-", value_hint = ValueHint::FilePath)]
     pub(crate) output: PathBuf,
 }
@@ -364,6 +403,8 @@ pub(crate) enum PictureFormat {
     Png,
     /// The same, smaller and slower.
     Webp,
+    /// A flight in one file, as browsers show it.
+    Apng,
     /// Characters.
     Ascii,
     /// The numbers themselves.
@@ -375,6 +416,7 @@ impl PictureFormat {
     pub(crate) fn of(output: &Path) -> Self {
         match output.extension().and_then(|extension| extension.to_str()) {
             Some("webp") => Self::Webp,
+            Some("apng") => Self::Apng,
             Some("txt") => Self::Ascii,
             Some("raw") => Self::Raw,
             _ if output == Path::new("-") && std::io::stdout().is_terminal() => Self::Ascii,

@@ -66,6 +66,17 @@ impl FloatExp {
         Self::new(mantissa, exponent - bits as i64)
     }
 
+    /// In units of `2^-bits`, rounded down.
+    #[must_use]
+    pub(crate) fn to_fixed(self, bits: usize) -> IBig {
+        let shift = self.exponent + bits as i64 - 52;
+        let mantissa = IBig::from((self.mantissa * exp2i(52)) as i64);
+        match usize::try_from(shift) {
+            Ok(shift) => mantissa << shift,
+            Err(_) => mantissa >> shift.unsigned_abs().min(64) as usize,
+        }
+    }
+
     /// The nearest double; zero below the normal doubles, infinity above.
     #[must_use]
     #[inline]

@@ -10,6 +10,7 @@
 //!   backend that renders deep views.
 //! - [`Exact`]: the slow renderer that is right by construction.
 //! - [`Palette`], [`Style`], [`Picture`], [`ascii`]: colours, light, characters.
+//! - [`Flight`], [`Animation`]: views from one to another, and the file of their pictures.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ mod detail;
 mod encode;
 mod exact;
 pub mod fixed;
+mod flight;
 mod float_exp;
 mod formula;
 mod nucleus;
@@ -41,8 +43,9 @@ pub use ascii::{MAX_CELLS, ascii, ascii_viewport};
 pub use bla::{FIRST_LEVEL, Leap, Leaps, Linear, MatrixExp};
 pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
 pub use detail::{Detail, detail};
-pub use encode::EncodeError;
+pub use encode::{Animation, EncodeError};
 pub use exact::Exact;
+pub use flight::{Flight, MAX_FRAMES, MAX_STOPS};
 pub use float_exp::{ComplexExp, FloatExp, exp2i, exponent_of};
 pub use formula::Formula;
 pub use nucleus::nucleus;

@@ -3,8 +3,6 @@
 //! The rule: a nucleus is only ever a better place for a reference. One that is not found, or lies
 //! elsewhere, costs time and changes no picture.
 
-use dashu_int::IBig;
-
 use crate::exact::step;
 use crate::fixed::FixedComplex;
 use crate::{ComplexExp, Control, FloatExp, Formula, RenderError};
@@ -63,8 +61,8 @@ pub fn nucleus(
             return Ok(None);
         }
         let correction = z.to_complex_exp(bits) * derivative.recip();
-        c.re -= to_fixed(correction.re(), bits);
-        c.im -= to_fixed(correction.im(), bits);
+        c.re -= correction.re().to_fixed(bits);
+        c.im -= correction.im().to_fixed(bits);
         let moved = FixedComplex { re: &c.re - &near.re, im: &c.im - &near.im };
         if moved.to_complex_exp(bits).abs() > radius {
             return Ok(None);
@@ -74,16 +72,6 @@ pub fn nucleus(
         }
     }
     Ok(None)
-}
-
-/// A number with an exponent of its own in units of `2^-bits`.
-fn to_fixed(value: FloatExp, bits: usize) -> IBig {
-    let shift = value.exponent() + bits as i64 - 52;
-    let mantissa = IBig::from((value.mantissa() * crate::exp2i(52)) as i64);
-    match usize::try_from(shift) {
-        Ok(shift) => mantissa << shift,
-        Err(_) => mantissa >> shift.unsigned_abs().min(64) as usize,
-    }
 }
 
 #[cfg(test)]

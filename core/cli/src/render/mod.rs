@@ -3,6 +3,7 @@
 //! The rule: what cannot be drawn is refused in one line before any work; a file appears whole or not
 //! at all.
 
+mod animation;
 mod bar;
 mod output;
 
@@ -20,6 +21,7 @@ use crate::args::{PictureFormat, RenderArgs};
 use crate::failure::{Failure, Outcome};
 use crate::log;
 use crate::signals::Stop;
+use animation::Frames;
 use bar::Bar;
 
 /// Pixels of a picture, and characters of a text, when none are given.
@@ -39,6 +41,9 @@ pub(crate) fn render(args: &RenderArgs) -> Outcome {
     log::plain(job.backends.backend == Backend::Gpu);
     let stop = Stop::watch()?;
     let backends = Backends::new(job.backends).map_err(anyhow::Error::new)?;
+    if let Some(frames) = &job.frames {
+        return Ok(frames.draw(&job, &args.output, &backends, &stop)?);
+    }
     let bar = Bar::new();
     let report = |part: f32| bar.show(part);
     let control = Control { cancel: Some(stop.flag()), progress: Some(&report) };
@@ -57,6 +62,8 @@ struct Job {
     samples: u16,
     backends: BackendOptions,
     format: PictureFormat,
+    /// None for one picture.
+    frames: Option<Frames>,
 }
 
 impl Job {
@@ -82,26 +89,42 @@ impl Job {
         let backends = BackendOptions { backend: args.backend.parse()?, threads };
         let palette = Palette::named(&args.palette)?;
         let style = Style { palette, ..Style::default() };
-        Ok(Self { view: View::new(viewport, formula, max_iter)?, style, samples, backends, format })
+        let frames = Frames::read(args, format, viewport.clone(), max_iter)?;
+        let view = View::new(viewport, formula, max_iter)?;
+        Ok(Self { view, style, samples, backends, format, frames })
     }
 
-    /// The bytes of the file.
+    /// The bytes of a file of one picture.
     fn draw(&self, backends: &Backends, control: &Control<'_>) -> anyhow::Result<Vec<u8>> {
-        let (samples, channels) = match self.format {
-            PictureFormat::Raw | PictureFormat::Ascii => (1, Channels::Smooth),
-            PictureFormat::Png | PictureFormat::Webp => (self.samples, self.style.channels()),
-        };
-        let renderer = backends.choose(&self.view.supersampled(samples), channels, control)?;
         let raw = || {
+            let renderer = backends.choose(&self.view, Channels::Smooth, control)?;
             let all = Region::all(self.view.viewport());
-            renderer.render(&self.view, all, channels, control)
+            renderer.render(&self.view, all, Channels::Smooth, control)
         };
-        let picture = || Picture::render(&renderer, &self.view, &self.style, samples, control);
+        match self.format {
+            PictureFormat::Raw => Ok(raw()?.to_bytes()),
+            PictureFormat::Ascii => Ok(ascii(&raw()?).into_bytes()),
+            PictureFormat::Png | PictureFormat::Webp | PictureFormat::Apng => {
+                self.encode(&self.picture(&self.view, backends, control)?)
+            }
+        }
+    }
+
+    fn picture(
+        &self,
+        view: &View,
+        backends: &Backends,
+        control: &Control<'_>,
+    ) -> anyhow::Result<Picture> {
+        let (fine, channels) = (view.supersampled(self.samples), self.style.channels());
+        let renderer = backends.choose(&fine, channels, control)?;
+        Ok(Picture::render(&renderer, view, &self.style, self.samples, control)?)
+    }
+
+    fn encode(&self, picture: &Picture) -> anyhow::Result<Vec<u8>> {
         Ok(match self.format {
-            PictureFormat::Raw => raw()?.to_bytes(),
-            PictureFormat::Ascii => ascii(&raw()?).into_bytes(),
-            PictureFormat::Png => picture()?.to_png()?,
-            PictureFormat::Webp => picture()?.to_webp()?,
+            PictureFormat::Webp => picture.to_webp()?,
+            _ => picture.to_png()?,
         })
     }
 }
@@ -131,18 +154,18 @@ fn usage(refused: Refused) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::args::{Cli, Command};
     use clap::Parser;
 
-    fn args(words: &[&str]) -> RenderArgs {
+    pub(crate) fn args(words: &[&str]) -> RenderArgs {
         let Command::Render(args) =
             Cli::parse_from([&["shimmer", "render"], words].concat()).command
         else {
             panic!("another command")
         };
-        args
+        *args
     }
 
     #[test]

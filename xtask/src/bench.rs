@@ -5,7 +5,7 @@
 use crate::process;
 
 /// The groups, each a bench target of `shimmer-benches`.
-pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "soak"];
+pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
 const WITH_PROGRAM: &[&str] = &["dispatch", "soak"];
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod client;
 mod config;
 mod failure;
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Replay(args) => replay::replay(&args),
         Command::Tail(args) => tail::tail(&args),
         Command::Render(args) => render::render(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Reload(remote) => reload(&remote),
         Command::Health(remote) => health(&remote),
         Command::Completions { shell } => {

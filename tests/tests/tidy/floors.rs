@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("core/view", 2),
     ("plugins/*", 2),
     ("renderers/backend", 2),
+    ("renderers/measure", 2),
     ("core/server", 3),
     ("core/cli", 4),
 ];

@@ -244,6 +244,17 @@ impl Region {
         Self { x: 0, y: 0, width: viewport.width, height: viewport.height }
     }
 
+    /// The same with one more pixel on every side, for the light at its edge.
+    ///
+    /// # Panics
+    ///
+    /// When it begins at the edge of its viewport.
+    #[must_use]
+    pub fn with_margin(self) -> Self {
+        let Self { x, y, width, height } = self;
+        Self { x: x - 1, y: y - 1, width: width + 2, height: height + 2 }
+    }
+
     /// How many pixels.
     #[must_use]
     pub fn pixels(&self) -> usize {

@@ -46,8 +46,12 @@ pub fn ascii(raw: &Raw, columns: u32, rows: u32) -> String {
     let [columns, rows, width, height] =
         [columns, rows, raw.region.width, raw.region.height].map(|side| side as usize);
     let (across, down) = ((width / columns).clamp(1, ACROSS), (height / rows).clamp(1, DOWN));
-    // The middle of one of `parts` equal parts of a side.
-    let middle = |part: usize, parts: usize, side: usize| (2 * part + 1) * side / (2 * parts);
+    // The middle of one of `parts` equal parts of a side, mirrored in its second half, so that what is
+    // symmetric stays so.
+    let middle = |part: usize, parts: usize, side: usize| match parts - 1 - part {
+        mirrored if mirrored < part => side - 1 - (2 * mirrored + 1) * side / (2 * parts),
+        _ => (2 * part + 1) * side / (2 * parts),
+    };
     let mut depths = Vec::with_capacity(columns * across * rows * down);
     for y in 0..rows * down {
         let row = &raw.mu[middle(y, rows * down, height) * width..][..width];
@@ -109,6 +113,19 @@ mod tests {
             let line = ["@".repeat(half), " ".repeat(half)].concat();
             assert!(text.lines().all(|shown| shown == line), "{columns} {rows}: {text}");
             assert_eq!(text.lines().count(), rows as usize);
+        }
+    }
+
+    #[test]
+    fn the_text_of_the_set_is_its_own_mirror_image() {
+        let view = View::new(Viewport::whole([96, 96]).unwrap(), Formula::Mandelbrot, Some(60));
+        let view = view.unwrap();
+        let all = Region::all(view.viewport());
+        let raw = Exact.render(&view, all, Channels::Smooth, &Control::default()).unwrap();
+        for rows in [2, 12, 31, 40] {
+            let text = ascii(&raw, 30, rows);
+            let lines: Vec<&str> = text.lines().collect();
+            assert!((0..lines.len() / 2).all(|y| lines[y] == lines[lines.len() - 1 - y]), "{text}");
         }
     }
 

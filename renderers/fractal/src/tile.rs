@@ -30,7 +30,7 @@ pub enum TileError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The address is well-formed and lies beside the grid of its level.
-    #[error("tile {0} lies outside the grid of its level")]
+    #[error("{0} lies outside the grid of its level")]
     OutsideGrid(&'static str),
 }
 

@@ -225,7 +225,7 @@ impl Lattice {
 }
 
 /// A rectangle of a viewport's pixels.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub struct Region {
     /// First column.
     pub x: u32,

@@ -74,8 +74,12 @@ impl Fractals {
 #[async_trait]
 impl Handler for Fractals {
     async fn handle(&self, req: &mut Request, _: &mut Depot, res: &mut Response, _: &mut FlowCtrl) {
-        let answer = self.answer(req).await;
-        answer.unwrap_or_else(|refused| refused.into_answer()).into_salvo(res);
+        let answer = self.answer(req).await.unwrap_or_else(|refused| {
+            let id = context(req).map(|context| context.id.as_str());
+            tracing::debug!(request_id = id.ok(), status = refused.status().as_u16(), "no fractal");
+            refused.into_answer()
+        });
+        answer.into_salvo(res);
     }
 }
 

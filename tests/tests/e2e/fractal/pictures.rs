@@ -86,8 +86,8 @@ fn deep_views_choose_their_own_limit() {
     let server = TestServer::start();
     for (re, im, zoom) in [
         ("-0.743643887037151", "0.131825904205330", "1e9"),
-        ("-1.7548776662466927600495088963585286918946066177727931439892839706", "0", "1e60"),
-        ("-1.7548776662466927600495088963585286918946066177727931439892839706", "0", "1e310"),
+        ("-2", "0", "1e60"),
+        ("-2", "0", "1e310"),
     ] {
         let path = format!("/fractal?format=png&width=128&height=128&re={re}&im={im}&zoom={zoom}");
         assert!(colours(&png(&server, &path).body) > 1, "{zoom}");

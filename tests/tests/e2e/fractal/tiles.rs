@@ -47,7 +47,7 @@ fn the_first_tile_is_the_square_around_the_set() {
     assert_ne!(at(192, 128), inside);
     // The set is its own mirror image, in shape if not in light.
     for y in 0..SIDE {
-        let row = |y: usize| (0..SIDE).map(move |x| at(x, y) == inside).collect::<Vec<_>>();
+        let row = |y: usize| (0..SIDE).map(|x| at(x, y) == inside).collect::<Vec<_>>();
         assert_eq!(row(y), row(SIDE - 1 - y), "row {y}");
     }
 }

@@ -10,6 +10,6 @@ mod studio;
 mod wish;
 mod work;
 
-pub(crate) use studio::{Bounds, Failure, Lane, Studio, StudioFigures};
-pub(crate) use wish::{Limits, Wish};
+pub(crate) use studio::{Failure, Lane, Studio, StudioFigures};
+pub(crate) use wish::Wish;
 pub(crate) use work::{Drawn, Form, Work};

@@ -34,17 +34,6 @@ pub(crate) enum Lane {
     Deep,
 }
 
-/// Bounds in force.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Works of a lane that wait.
-    pub(crate) queue: usize,
-    /// Bytes of pictures that are kept.
-    pub(crate) cache_bytes: usize,
-    /// Longest time that a request waits.
-    pub(crate) time_limit: Duration,
-}
-
 /// Why there is no picture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -168,13 +157,14 @@ impl Studio {
     pub(crate) async fn picture(
         &self,
         work: &Work,
-        bounds: Bounds,
+        section: &FractalSection,
     ) -> Result<(Drawn, Lookup), Failure> {
-        let (mut ticket, lookup) = match self.desk.ask(work, bounds)? {
+        let (mut ticket, lookup) = match self.desk.ask(work, section)? {
             Asked::Kept(drawn) => return Ok((drawn, Lookup::Hit)),
             Asked::Wait(ticket, lookup) => (ticket, lookup),
         };
-        match tokio::time::timeout(bounds.time_limit, &mut ticket.receiver).await {
+        let limit = Duration::from_millis(section.time_limit_ms);
+        match tokio::time::timeout(limit, &mut ticket.receiver).await {
             Ok(Ok(drawn)) => drawn.map(|drawn| (drawn, lookup)).map_err(Failure::Broken),
             Ok(Err(_)) => Err(Failure::Stopping),
             Err(_) => {
@@ -226,10 +216,10 @@ enum Asked<'a> {
 }
 
 impl Desk {
-    fn ask<'a>(&'a self, work: &'a Work, bounds: Bounds) -> Result<Asked<'a>, Failure> {
+    fn ask<'a>(&'a self, work: &'a Work, section: &FractalSection) -> Result<Asked<'a>, Failure> {
         let mut guard = self.lock();
         let state = &mut *guard;
-        state.cache_bytes = bounds.cache_bytes;
+        state.cache_bytes = section.cache_bytes;
         if let Some(drawn) = state.cache.get(work) {
             self.metrics.looked_up(Lookup::Hit);
             return Ok(Asked::Kept(drawn));
@@ -242,7 +232,7 @@ impl Desk {
             return Err(Failure::Stopping);
         } else {
             let lane = work.lane() as usize;
-            if state.queues[lane].len() >= bounds.queue {
+            if state.queues[lane].len() >= section.queue {
                 self.metrics.rejected(&Failure::Full);
                 return Err(Failure::Full);
             }

@@ -6,11 +6,18 @@ use tokio::task::JoinHandle as Task;
 
 use super::super::work::tests::{drawn, work};
 use super::*;
-use crate::fractal::Form;
+use crate::config::Renderer;
 use crate::metrics::Metrics;
 
-const BOUNDS: Bounds =
-    Bounds { queue: 2, cache_bytes: 1 << 20, time_limit: Duration::from_secs(600) };
+const BOUNDS: FractalSection = FractalSection {
+    backend: Renderer::Cpu,
+    threads: 1,
+    queue: 2,
+    time_limit_ms: 600_000,
+    max_pixels: 0,
+    max_steps: 0,
+    cache_bytes: 1 << 20,
+};
 
 struct Bench {
     studio: Arc<Studio>,
@@ -52,9 +59,9 @@ impl Bench {
     }
 
     /// A request, which has its place in a queue when this returns.
-    async fn ask(&self, work: Work, bounds: Bounds) -> Task<Outcome> {
+    async fn ask(&self, work: Work) -> Task<Outcome> {
         let studio = self.studio.clone();
-        let task = tokio::spawn(async move { studio.picture(&work, bounds).await });
+        let task = tokio::spawn(async move { studio.picture(&work, &BOUNDS).await });
         tokio::task::yield_now().await;
         task
     }
@@ -80,22 +87,22 @@ impl Drop for Bench {
 
 fn deep() -> Work {
     let work = work(9_999_999);
-    assert_eq!(Work { form: Form::Webp, ..work.clone() }.lane(), Lane::Deep);
+    assert_eq!(work.lane(), Lane::Deep);
     work
 }
 
 #[tokio::test]
 async fn a_full_queue_answers_at_once_and_the_other_lane_goes_on() {
     let bench = Bench::new();
-    let first = bench.ask(work(0), BOUNDS).await;
+    let first = bench.ask(work(0)).await;
     assert_eq!(bench.begun(), work(0));
-    let others = [bench.ask(work(1), BOUNDS).await, bench.ask(work(2), BOUNDS).await];
+    let others = [bench.ask(work(1)).await, bench.ask(work(2)).await];
     assert_eq!(bench.queued(), 2);
-    assert_eq!(bench.studio.picture(&work(3), BOUNDS).await.unwrap_err(), Failure::Full);
+    assert_eq!(bench.studio.picture(&work(3), &BOUNDS).await.unwrap_err(), Failure::Full);
     // What is wanted already takes no place.
-    let shared = bench.ask(work(2), BOUNDS).await;
+    let shared = bench.ask(work(2)).await;
     assert_eq!(bench.queued(), 2);
-    assert_eq!(bench.studio.picture(&deep(), BOUNDS).await.unwrap().1, Lookup::Miss);
+    assert_eq!(bench.studio.picture(&deep(), &BOUNDS).await.unwrap().1, Lookup::Miss);
     (0..3).for_each(|_| bench.finish.send(()).unwrap());
     assert_eq!(first.await.unwrap().unwrap().1, Lookup::Miss);
     for other in others {
@@ -107,11 +114,11 @@ async fn a_full_queue_answers_at_once_and_the_other_lane_goes_on() {
 #[tokio::test]
 async fn equal_works_are_drawn_once_and_then_kept() {
     let bench = Bench::new();
-    let both = [bench.ask(work(0), BOUNDS).await, bench.ask(work(0), BOUNDS).await];
+    let both = [bench.ask(work(0)).await, bench.ask(work(0)).await];
     bench.finish.send(()).unwrap();
     let [first, second] = both.map(|task| async { task.await.unwrap().unwrap().1 });
     assert_eq!((first.await, second.await), (Lookup::Miss, Lookup::Shared));
-    assert_eq!(bench.studio.picture(&work(0), BOUNDS).await.unwrap().1, Lookup::Hit);
+    assert_eq!(bench.studio.picture(&work(0), &BOUNDS).await.unwrap().1, Lookup::Hit);
     assert_eq!(bench.begun(), work(0));
     assert!(bench.begun.try_recv().is_err(), "drawn twice");
     assert_eq!(bench.studio.figures().cache_entries, 1);
@@ -120,8 +127,8 @@ async fn equal_works_are_drawn_once_and_then_kept() {
 #[tokio::test]
 async fn what_nobody_waits_for_is_given_up() {
     let bench = Bench::new();
-    let both = [bench.ask(work(0), BOUNDS).await, bench.ask(work(0), BOUNDS).await];
-    let waiting = bench.ask(work(1), BOUNDS).await;
+    let both = [bench.ask(work(0)).await, bench.ask(work(0)).await];
+    let waiting = bench.ask(work(1)).await;
     bench.begun();
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
@@ -133,7 +140,7 @@ async fn what_nobody_waits_for_is_given_up() {
     second.abort();
     assert!(second.await.unwrap_err().is_cancelled());
     // Wanted again before the painter has noticed: it is begun anew.
-    let again = bench.ask(work(0), BOUNDS).await;
+    let again = bench.ask(work(0)).await;
     assert!(!bench.ended());
     assert_eq!(bench.begun(), work(0));
     bench.finish.send(()).unwrap();
@@ -143,13 +150,13 @@ async fn what_nobody_waits_for_is_given_up() {
 #[tokio::test]
 async fn patience_has_an_end() {
     let bench = Bench::new();
-    let patient = bench.ask(work(0), BOUNDS).await;
-    let short = Bounds { time_limit: Duration::from_millis(5), ..BOUNDS };
-    assert_eq!(bench.studio.picture(&work(0), short).await.unwrap_err(), Failure::Late);
+    let patient = bench.ask(work(0)).await;
+    let short = FractalSection { time_limit_ms: 5, ..BOUNDS };
+    assert_eq!(bench.studio.picture(&work(0), &short).await.unwrap_err(), Failure::Late);
     bench.finish.send(()).unwrap();
     assert!(patient.await.unwrap().is_ok(), "one who waits longer gets it");
     assert!(bench.ended());
-    assert_eq!(bench.studio.picture(&work(1), short).await.unwrap_err(), Failure::Late);
+    assert_eq!(bench.studio.picture(&work(1), &short).await.unwrap_err(), Failure::Late);
     assert!(!bench.ended());
 }
 
@@ -157,20 +164,20 @@ async fn patience_has_an_end() {
 async fn a_panic_costs_one_picture() {
     let bench = Bench::new();
     let broken = Work { palette: "mud", ..deep() };
-    let failure = bench.studio.picture(&broken, BOUNDS).await.unwrap_err();
+    let failure = bench.studio.picture(&broken, &BOUNDS).await.unwrap_err();
     assert!(matches!(failure, Failure::Broken(_)), "{failure:?}");
-    assert!(bench.studio.picture(&deep(), BOUNDS).await.is_ok());
+    assert!(bench.studio.picture(&deep(), &BOUNDS).await.is_ok());
 }
 
 #[tokio::test]
 async fn nobody_waits_for_a_studio_that_stops() {
     let bench = Bench::new();
-    let tasks = [bench.ask(work(0), BOUNDS).await, bench.ask(work(1), BOUNDS).await];
+    let tasks = [bench.ask(work(0)).await, bench.ask(work(1)).await];
     bench.begun();
     bench.studio.stop();
     assert!(!bench.ended());
     for task in tasks {
         assert_eq!(task.await.unwrap().unwrap_err(), Failure::Stopping);
     }
-    assert_eq!(bench.studio.picture(&work(2), BOUNDS).await.unwrap_err(), Failure::Stopping);
+    assert_eq!(bench.studio.picture(&work(2), &BOUNDS).await.unwrap_err(), Failure::Stopping);
 }

@@ -13,6 +13,7 @@ use shimmer_fractal::{
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::{Form, Work};
+use crate::config::FractalSection;
 use crate::fold::Figures;
 use crate::http::{Problem, Query, Refused};
 
@@ -22,13 +23,6 @@ const COLUMNS: u32 = 80;
 const ROWS: u32 = 32;
 /// Density of a tile's colours in hundredths: tiles show the same whatever happens.
 const TILE_DENSITY: u16 = 100;
-
-/// How much may be asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) max_pixels: u64,
-    pub(crate) max_steps: u64,
-}
 
 /// A request, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +45,7 @@ impl Wish {
     /// `GET /fractal`.
     pub(crate) fn picture(
         query: &Query<'_>,
-        limits: Limits,
+        section: &FractalSection,
         figures: &Figures,
     ) -> Result<Self, Refused> {
         let beauty_avg = figures.rolling.map(|rolling| rolling.avg);
@@ -62,12 +56,12 @@ impl Wish {
         let text = |name, usual| query.text(name).unwrap_or(usual);
         let size = [number(query, "width")?, number(query, "height")?];
         let size = size.map(|side| side.unwrap_or(SIZE.into()));
-        if size[0].saturating_mul(size[1]) > limits.max_pixels {
+        if size[0].saturating_mul(size[1]) > section.max_pixels {
             let (field, other) = match query.text("width") {
                 Some(_) => ("width", "height"),
                 None => ("height", "width"),
             };
-            let most = limits.max_pixels;
+            let most = section.max_pixels;
             let message = format!("times {other} must be {most} or less, fractal.max_pixels");
             return Err(Problem::field(field, message));
         }
@@ -88,11 +82,15 @@ impl Wish {
         };
         let shown =
             Shown { beauty_avg, beauty_weighted_avg: figures.weighted_avg, detail: detail.level };
-        Self { work, shown: Some(shown) }.bounded(limits)
+        Self { work, shown: Some(shown) }.bounded(section)
     }
 
     /// `GET /fractal/tiles/{z}/{x}/{y}.png`, given what stands behind `tiles/`.
-    pub(crate) fn tile(path: &str, query: &Query<'_>, limits: Limits) -> Result<Self, Refused> {
+    pub(crate) fn tile(
+        path: &str,
+        query: &Query<'_>,
+        section: &FractalSection,
+    ) -> Result<Self, Refused> {
         let nothing =
             || Problem::new(http::StatusCode::NOT_FOUND, "a tile's path is tiles/{z}/{x}/{y}.png");
         let mut parts = path.split('/');
@@ -118,17 +116,17 @@ impl Wish {
             density: TILE_DENSITY,
             form: Form::Png,
         };
-        Self { work, shown: None }.bounded(limits)
+        Self { work, shown: None }.bounded(section)
     }
 
-    fn bounded(self, limits: Limits) -> Result<Self, Refused> {
-        if self.work.steps() <= limits.max_steps {
+    fn bounded(self, section: &FractalSection) -> Result<Self, Refused> {
+        if self.work.steps() <= section.max_steps {
             return Ok(self);
         }
         let (pixels, max_iter) = (self.work.frame.pixels(), self.work.view.max_iter());
         let message = format!(
             "of {max_iter} times {pixels} pixels is more than {} steps, fractal.max_steps",
-            limits.max_steps
+            section.max_steps
         );
         Err(Problem::field("max_iter", message))
     }

@@ -4,8 +4,7 @@ use proptest::prelude::*;
 use shimmer_view::{Histogram, Rolling};
 
 use super::*;
-
-const LIMITS: Limits = Limits { max_pixels: 1 << 22, max_steps: 100_000_000_000 };
+use crate::http::Answer;
 
 fn figures(avg: Option<f64>) -> Figures {
     Figures {
@@ -17,16 +16,16 @@ fn figures(avg: Option<f64>) -> Figures {
 }
 
 fn wish(query: &str, avg: Option<f64>) -> Result<Wish, Refused> {
-    Wish::picture(&Query::parse(Some(query)).unwrap(), LIMITS, &figures(avg))
+    Wish::picture(&Query::parse(Some(query)).unwrap(), &FractalSection::default(), &figures(avg))
 }
 
 fn tile(path: &str, query: &str) -> Result<Wish, Refused> {
-    Wish::tile(path, &Query::parse(Some(query)).unwrap(), LIMITS)
+    Wish::tile(path, &Query::parse(Some(query)).unwrap(), &FractalSection::default())
 }
 
 /// The fields that a refusal names.
-fn fields(refused: Refused) -> Vec<String> {
-    let document: serde_json::Value = serde_json::from_slice(&refused.into_answer().body).unwrap();
+fn fields(refusal: &Answer) -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_slice(&refusal.body).unwrap();
     let errors = document["errors"].as_array().unwrap();
     errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
 }
@@ -88,7 +87,7 @@ fn what_is_wrong_is_refused_by_its_name() {
         ("cols=0", "cols"),
         ("rows=1001", "rows"),
     ] {
-        assert_eq!(fields(wish(query, None).unwrap_err()), [field], "{query:.60}");
+        assert_eq!(fields(&wish(query, None).unwrap_err().into_answer()), [field], "{query:.60}");
     }
     for (path, query, field) in [
         ("4097/0/0.png", "", "z"),
@@ -98,7 +97,11 @@ fn what_is_wrong_is_refused_by_its_name() {
         ("1/0/0.png", "palette=mud", "palette"),
         ("1/0/0.png", "max_iter=10000000", "max_iter"),
     ] {
-        assert_eq!(fields(tile(path, query).unwrap_err()), [field], "{path} {query}");
+        assert_eq!(
+            fields(&tile(path, query).unwrap_err().into_answer()),
+            [field],
+            "{path} {query}"
+        );
     }
     for path in ["1/2/0.png", "1/0/-1.png", "1/0/0", "1/0", "1/0/0/0.png", "1/0/0.jpg", ""] {
         assert_eq!(tile(path, "").unwrap_err().status(), 404, "{path}");
@@ -159,12 +162,12 @@ proptest! {
         };
         match wish(&query, avg) {
             Ok(wish) => {
-                prop_assert!(wish.work.steps() <= LIMITS.max_steps);
-                prop_assert!(wish.work.frame.pixels() as u64 <= LIMITS.max_pixels);
+                prop_assert!(wish.work.steps() <= FractalSection::default().max_steps);
+                prop_assert!(wish.work.frame.pixels() as u64 <= FractalSection::default().max_pixels);
             }
             Err(refused) => {
                 prop_assert_eq!(refused.status(), 400);
-                for field in fields(refused) {
+                for field in fields(&refused.into_answer()) {
                     prop_assert!(NAMES.contains(&field.as_str()), "{}", field);
                     // A deep view chooses its limit, which may be too high for its size.
                     let named = field == "max_iter" || pairs.iter().any(|(name, _)| *name == field);

@@ -3,7 +3,6 @@
 //! The rule: what the client already has is known from the request alone, and nothing is drawn for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
@@ -15,7 +14,7 @@ use shimmer_fractal::Formula;
 use super::page::context;
 use crate::app::App;
 use crate::config::FractalSection;
-use crate::fractal::{Bounds, Drawn, Failure, Form, Limits, Wish};
+use crate::fractal::{Drawn, Failure, Form, Wish};
 use crate::http::{Answer, Problem, Query, Refused, RequestId};
 use crate::metrics::Lookup;
 
@@ -37,14 +36,14 @@ impl Fractals {
     }
 
     async fn answer(&self, req: &Request) -> Result<Answer, Refused> {
-        let section = self.app.config().fractal.clone();
+        let config = self.app.config();
+        let section = &config.fractal;
         let query = Query::parse(req.uri().query())?;
-        let limits = Limits { max_pixels: section.max_pixels, max_steps: section.max_steps };
         let (wish, caching) = match req.uri().path().strip_prefix(TILES) {
-            Some(tile) => (Wish::tile(tile, &query, limits)?, TILE_CACHING),
+            Some(tile) => (Wish::tile(tile, &query, section)?, TILE_CACHING),
             None => {
                 let figures = self.app.fold.newest();
-                (Wish::picture(&query, limits, &figures)?, PICTURE_CACHING)
+                (Wish::picture(&query, section, &figures)?, PICTURE_CACHING)
             }
         };
         let etag = wish.etag(section.backend.into());
@@ -58,8 +57,8 @@ impl Fractals {
             }
         } else {
             let id = &context(req)?.id;
-            let picture = self.app.studio.picture(&wish.work, bounds(&section)).await;
-            let (drawn, lookup) = picture.map_err(|failure| refusal(failure, &section, id))?;
+            let picture = self.app.studio.picture(&wish.work, section).await;
+            let (drawn, lookup) = picture.map_err(|failure| refusal(failure, section, id))?;
             log(id, &wish, Some(&drawn), lookup);
             Answer::ok(wish.work.form.media_type(), body(&wish, drawn))
         };
@@ -80,14 +79,6 @@ impl Handler for Fractals {
             refused.into_answer()
         });
         answer.into_salvo(res);
-    }
-}
-
-fn bounds(section: &FractalSection) -> Bounds {
-    Bounds {
-        queue: section.queue,
-        cache_bytes: section.cache_bytes,
-        time_limit: Duration::from_millis(section.time_limit_ms),
     }
 }
 

@@ -85,26 +85,19 @@ fn colour(raw: &Raw, frame: Region, samples: usize, style: &Style, rgb: &mut Vec
     let around = raw.region;
     let first = [frame.x - around.x, frame.y - around.y].map(|at| at as usize);
     let (width, columns) = (around.width as usize, frame.width as usize);
-    let row = |y: usize| raw.mu.get(y * width..(y + 1) * width);
+    // Where nothing was rendered neighbours count as interior: the slope is one-sided there.
+    let nothing = vec![INTERIOR; width];
+    let row = |y: usize| raw.mu.get(y * width..(y + 1) * width).unwrap_or(&nothing);
     let curve = Curve::get();
     let share = 1.0 / (samples * samples) as f32;
     let mut sums = vec![[0.0; 3]; columns / samples];
     for y in first[1]..first[1] + frame.height as usize {
-        let here = row(y).expect("a frame lies inside what was rendered");
-        let (above, below) = (y.checked_sub(1).and_then(row), row(y + 1));
+        let [above, here, below] = [y.checked_sub(1).map_or(&*nothing, row), row(y), row(y + 1)];
         for (pixel, sum) in sums.iter_mut().enumerate() {
             let begin = first[0] + pixel * samples;
             for x in begin..begin + samples {
-                // Where nothing was rendered a neighbour counts as interior: the slope is one-sided there.
-                let count = |row: Option<&[f32]>, x: usize| {
-                    row.and_then(|row| row.get(x)).copied().unwrap_or(INTERIOR)
-                };
-                let around = [
-                    count(Some(here), x.wrapping_sub(1)),
-                    count(Some(here), x + 1),
-                    count(above, x),
-                    count(below, x),
-                ];
+                let beside = |x: usize| here.get(x).copied().unwrap_or(INTERIOR);
+                let around = [beside(x.wrapping_sub(1)), beside(x + 1), above[x], below[x]];
                 let distance = raw.distance.get(y * width + x).copied().unwrap_or(f32::MAX);
                 let light = style.light(here[x], distance, around);
                 (0..3).for_each(|part| sum[part] += light[part] * share);

@@ -203,6 +203,12 @@ impl Studio {
     }
 }
 
+impl Drop for Studio {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl Wanted {
     fn give_up(&self) {
         // Relaxed: the flag carries no data.

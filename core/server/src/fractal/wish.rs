@@ -131,7 +131,8 @@ impl Wish {
         Err(Problem::field("max_iter", message))
     }
 
-    /// The strong validator of the answer: a hash of all that it depends on.
+    /// The validator of the answer: a hash of all that it depends on. It is weak, since another drawing
+    /// takes another time, and another renderer rounds otherwise.
     pub(crate) fn etag(&self, backend: Backend) -> String {
         let mut hasher = SipHasher13::new();
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
@@ -142,7 +143,7 @@ impl Wish {
             let averages = [shown.beauty_avg, shown.beauty_weighted_avg];
             averages.map(|average| average.map(f64::to_bits)).hash(&mut hasher);
         }
-        format!("\"{:032x}\"", u128::from(hasher.finish128()))
+        format!("W/\"{:032x}\"", u128::from(hasher.finish128()))
     }
 }
 

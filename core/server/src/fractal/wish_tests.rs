@@ -140,7 +140,7 @@ fn the_tag_says_what_the_answer_depends_on_and_no_more() {
     tags.sort();
     tags.dedup();
     assert_eq!(tags.len(), count);
-    assert!(tags.iter().all(|tag| tag.len() == 34 && tag.starts_with('"')));
+    assert!(tags.iter().all(|tag| tag.len() == 36 && tag.starts_with("W/\"")));
 }
 
 const NAMES: [&str; 12] = [

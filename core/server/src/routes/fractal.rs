@@ -18,8 +18,6 @@ use crate::fractal::{Drawn, Failure, Form, Wish};
 use crate::http::{Answer, Problem, Query, Refused, RequestId};
 use crate::metrics::Lookup;
 
-/// Where tiles lie.
-const TILES: &str = "/fractal/tiles/";
 /// A picture follows the stream, so a client asks each time; its bytes are compressed as they are.
 const PICTURE_CACHING: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 /// A tile follows its address alone. A week bounds how long another version's colours stay.
@@ -39,8 +37,8 @@ impl Fractals {
         let config = self.app.config();
         let section = &config.fractal;
         let query = Query::parse(req.uri().query())?;
-        let (wish, caching) = match req.uri().path().strip_prefix(TILES) {
-            Some(tile) => (Wish::tile(tile, &query, section)?, TILE_CACHING),
+        let (wish, caching) = match req.param::<String>("address") {
+            Some(address) => (Wish::tile(&address, &query, section)?, TILE_CACHING),
             None => {
                 let figures = self.app.fold.newest();
                 (Wish::picture(&query, section, &figures)?, PICTURE_CACHING)
@@ -117,10 +115,11 @@ fn render_ms(drawn: &Drawn) -> f64 {
 
 /// Whether the client has it (RFC 9110, 13.1.2: compared weakly).
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let listed = |value: &HeaderValue| {
         value.to_str().is_ok_and(|list| {
             let mut tags = list.split(',').map(str::trim);
-            tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+            tags.any(|tag| tag == "*" || opaque(tag) == opaque(etag))
         })
     };
     headers.get_all(IF_NONE_MATCH).iter().any(listed)
@@ -172,7 +171,7 @@ mod tests {
     fn any_listed_tag_is_known() {
         let known = |value: &'static str| {
             let value = HeaderValue::from_static(value);
-            is_known(&HeaderMap::from_iter([(IF_NONE_MATCH, value)]), "\"ab\"")
+            is_known(&HeaderMap::from_iter([(IF_NONE_MATCH, value)]), "W/\"ab\"")
         };
         for value in ["\"ab\"", "W/\"ab\"", "\"x\", \"ab\"", "*"] {
             assert!(known(value), "{value}");

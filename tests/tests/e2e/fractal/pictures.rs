@@ -104,7 +104,8 @@ fn what_a_client_has_is_not_drawn_again() {
     assert_eq!(renders(&server), 1.0);
     // Kept: the very bytes.
     assert_eq!(server.get(path).body, first.body);
-    for known_as in [etag.clone(), format!("W/{etag}"), format!("\"x\", {etag}"), "*".to_owned()] {
+    let strong = etag.strip_prefix("W/").unwrap().to_owned();
+    for known_as in [etag.clone(), strong, format!("\"x\", {etag}"), "*".to_owned()] {
         let answer = known(&server, path, &known_as);
         assert_eq!((answer.status, answer.header("etag")), (304, Some(&*etag)), "{known_as}");
         assert_eq!(answer.header("cache-control"), first.header("cache-control"));
@@ -195,7 +196,8 @@ fn a_request_says_in_the_log_what_it_was_given() {
 fn a_graphics_processor_draws_when_asked_and_is_done_without_when_missing() {
     let path = "/fractal?width=64&height=64";
     let with = TestServer::with("[fractal]\nbackend = \"gpu\"\n");
-    assert_eq!(with.json(path)["backend"], "gpu", "{}", with.home.log());
+    let drawn = with.json(path);
+    assert_eq!(drawn["backend"], "gpu", "apt-get install mesa-vulkan-drivers: {}", with.home.log());
     let none = "/nonexistent/driver.json";
     let home = Home::new("[fractal]\nbackend = \"gpu\"\n");
     let without = home.env("VK_DRIVER_FILES", none).env("VK_ICD_FILENAMES", none).start();

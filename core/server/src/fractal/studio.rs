@@ -69,6 +69,7 @@ struct State {
     wanted: HashMap<Work, Wanted>,
     queues: [VecDeque<Job>; 2],
     cache: Cache,
+    /// The bound of the cache, as of the newest request.
     cache_bytes: usize,
 }
 

@@ -60,7 +60,7 @@ impl Fractals {
             log(id, &wish, Some(&drawn), lookup);
             Answer::ok(wish.work.form.media_type(), body(&wish, drawn))
         };
-        // Both are hexadecimal digits and quotes, which are always a header's value.
+        // Hexadecimal digits between quotes are always a header's value.
         if let Ok(etag) = HeaderValue::from_str(&etag) {
             answer = answer.header(ETAG, etag);
         }

@@ -39,11 +39,11 @@ mod smooth;
 mod tile;
 mod view;
 
-pub use ascii::{MAX_CELLS, ascii, ascii_viewport};
+pub use ascii::{MAX_CELLS, ascii, ascii_viewport, check_cells};
 pub use bla::{FIRST_LEVEL, Leap, Leaps, Linear, MatrixExp};
 pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
-pub use detail::{Detail, detail};
-pub use encode::{Animation, EncodeError};
+pub use detail::{Detail, detail, julia_constant};
+pub use encode::{Animation, EncodeError, MAX_WEBP_SIDE};
 pub use exact::Exact;
 pub use flight::{Flight, MAX_FRAMES, MAX_STOPS};
 pub use float_exp::{ComplexExp, FloatExp, exp2i, exponent_of};

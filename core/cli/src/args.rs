@@ -100,7 +100,7 @@ processor, or when it is lost, the processor draws, and a line on stderr says so
 Examples:
   shimmer bench                           half a minute or more
   shimmer bench --quick                   smaller views, drawn less often
-  shimmer bench --backend gpu             also on a program that plays a graphics processor
+  shimmer bench --backend gpu             also on a program that plays a device; takes minutes
   shimmer bench --json > here.json")]
     Bench(BenchArgs),
     /// Have a running node read its configuration again.

@@ -11,8 +11,8 @@ use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use shimmer_cpu::{Cpu, CpuOptions};
 use shimmer_fractal::{
-    Channels, Control, Decimal, Formula, MAX_SAMPLES, Palette, Picture, Refused, Region, Renderer,
-    Style, View, Viewport, ascii, ascii_viewport,
+    Channels, Control, Formula, MAX_SAMPLES, Palette, Picture, Refused, Region, Renderer, Style,
+    View, Viewport, ascii, ascii_viewport,
 };
 
 use crate::args::{PictureFormat, RenderArgs};
@@ -64,7 +64,7 @@ impl Job {
         if text {
             viewport = ascii_viewport(&viewport, size[0], size[1])?;
         }
-        let constant = args.c.as_deref().map(constant).transpose()?;
+        let constant = args.c.as_deref().map(Formula::parse_constant).transpose()?;
         let formula = Formula::parse(&args.formula, constant)?;
         let max_iter = args.max_iter.as_deref();
         let max_iter = max_iter.map(|text| integer("max_iter", text, u64::MAX)).transpose()?;
@@ -87,7 +87,10 @@ impl Job {
         let picture = || Picture::render(renderer, &self.view, &self.style, self.samples, &control);
         let bytes = match self.format {
             PictureFormat::Raw => raw()?.to_bytes(),
-            PictureFormat::Ascii => ascii(&raw()?).into_bytes(),
+            PictureFormat::Ascii => {
+                let raw = raw()?;
+                ascii(&raw, raw.region.width, raw.region.height / 2).into_bytes()
+            }
             PictureFormat::Png => picture()?.to_png()?,
             PictureFormat::Webp => picture()?.to_webp()?,
         };
@@ -105,15 +108,6 @@ fn integer(field: &'static str, text: &str, most: u64) -> Result<u64, Refused> {
         return Err(Refused::new(field, format!("is more than {most}")));
     }
     Ok(number)
-}
-
-/// The Julia set's constant, as `RE,IM`.
-fn constant(text: &str) -> Result<[Decimal; 2], Refused> {
-    let refused = |problem: String| Refused::new("c", problem);
-    let (re, im) =
-        text.split_once(',').ok_or_else(|| refused("is not of the form RE,IM".to_owned()))?;
-    let number = |text: &str| Decimal::parse(text.trim()).map_err(|e| refused(e.to_string()));
-    Ok([number(re)?, number(im)?])
 }
 
 fn usage(refused: Refused) -> Failure {

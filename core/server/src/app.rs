@@ -10,6 +10,7 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::fold::Fold;
+use crate::fractal::Studio;
 use crate::http::RequestIds;
 use crate::ingest::{Buffers, IngestLog, Stage};
 use crate::limiter::Limiter;
@@ -26,6 +27,7 @@ pub(crate) struct App {
     pub(crate) producer: Producer,
     pub(crate) fold: Arc<Fold>,
     pub(crate) streams: Arc<StreamHub>,
+    pub(crate) studio: Studio,
     pub(crate) plugins: Plugins,
     pub(crate) auth: Auth,
     pub(crate) limiter: Limiter,
@@ -50,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) ring: Arc<Ring>,
     pub(crate) fold: Arc<Fold>,
     pub(crate) streams: Arc<StreamHub>,
+    pub(crate) studio: Studio,
     pub(crate) plugins: Plugins,
     pub(crate) auth: Auth,
     pub(crate) metrics: Metrics,
@@ -70,6 +73,7 @@ impl App {
             ring: parts.ring,
             fold: parts.fold,
             streams: parts.streams,
+            studio: parts.studio,
             plugins: parts.plugins,
             auth: parts.auth,
             limiter: Limiter::default(),

@@ -15,6 +15,7 @@ mod auth;
 mod data_dir;
 mod error;
 mod fold;
+mod fractal;
 mod http;
 mod ingest;
 mod limiter;

@@ -17,6 +17,7 @@ use crate::auth::Auth;
 use crate::config::{self, Config, ReloadPlan, Sources};
 use crate::data_dir::{DataDir, random_u32};
 use crate::fold::Fold;
+use crate::fractal::Studio;
 use crate::ingest::Stage;
 use crate::listener::{Listener, stopped};
 use crate::metrics::Metrics;
@@ -107,11 +108,12 @@ impl Server {
             ServerError::System { what: "the streams", source: std::io::Error::other(error) }
         })?;
         let streams = Arc::new(streams);
-        let plugins = Plugins::start(&ring, &config, &node_id, &streams, &fold)?;
         let metrics = Metrics::new().map_err(|error| ServerError::System {
             what: "the metrics",
             source: std::io::Error::other(error),
         })?;
+        let studio = Studio::open(&config.fractal, &metrics.render)?;
+        let plugins = Plugins::start(&ring, &config, &node_id, &streams, &fold)?;
         let address = listener.address();
         let app = Arc::new(App::new(Parts {
             config,
@@ -119,6 +121,7 @@ impl Server {
             ring,
             fold,
             streams,
+            studio,
             plugins,
             auth,
             metrics,
@@ -204,6 +207,7 @@ impl Running {
         {
             tracing::error!("the streams did not end in order");
         }
+        self.app.studio.stop();
         self.app.plugins.stop(PLUGINS_WITHIN);
         self.app.fold.stop();
         self.app.ring.checkpoint_cursors();

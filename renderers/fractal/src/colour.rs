@@ -3,11 +3,15 @@
 //! The rule: colours are mixed in OKLab (B. Ottosson, "A perceptual color space for image processing",
 //! 2020) and light is added up linearly; sRGB's curve is applied last.
 
+use std::sync::LazyLock;
+
 /// Amounts of red, green and blue light, 0 to 1.
 pub(crate) type Light = [f32; 3];
 
-/// Entries of the table from light to sRGB bytes.
-const CURVE_STEPS: usize = 4_096;
+/// Light below this is black in sRGB bytes.
+const DARKEST: f32 = 1.0 / 8_192.0;
+/// Binary digits of a light that its byte does not depend on; ten remain behind the point.
+const CURVE_SHIFT: u32 = 13;
 
 /// A colour given by the bytes that style sheets write, as light.
 pub(crate) fn from_srgb(hex: u32) -> Light {
@@ -44,30 +48,40 @@ pub(crate) fn from_oklab([lightness, a, b]: [f32; 3]) -> Light {
 
 /// From light to sRGB bytes.
 pub(crate) struct Curve {
-    /// Indexed by the square root of the light, which spreads the dark shades.
+    /// Indexed by exponent and first digits of the light: as fine for dark shades as for bright ones.
     bytes: Vec<u8>,
 }
 
 impl Curve {
-    pub(crate) fn new() -> Self {
-        let byte = |step: usize| {
-            let light = (step as f32 / (CURVE_STEPS - 1) as f32).powi(2);
+    fn new() -> Self {
+        let byte = |step: u32| {
+            // The middle of the lights that share an index.
+            let light = f32::from_bits((step << CURVE_SHIFT) + (1 << (CURVE_SHIFT - 1)));
             let value = if light <= 0.003_130_8 {
                 light * 12.92
             } else {
                 1.055 * light.powf(1.0 / 2.4) - 0.055
             };
-            (value * 255.0 + 0.5) as u8
+            (value.min(1.0) * 255.0 + 0.5) as u8
         };
-        Self { bytes: (0..CURVE_STEPS).map(byte).collect() }
+        Self { bytes: (index(DARKEST)..=index(1.0)).map(byte).collect() }
     }
 
-    pub(crate) fn encode(&self, light: Light) -> [u8; 3] {
-        light.map(|part| {
-            let step = part.max(0.0).sqrt() * (CURVE_STEPS - 1) as f32 + 0.5;
-            self.bytes[(step as usize).min(CURVE_STEPS - 1)]
-        })
+    /// The curve, made once.
+    pub(crate) fn get() -> &'static Self {
+        static CURVE: LazyLock<Curve> = LazyLock::new(Curve::new);
+        &CURVE
     }
+
+    #[inline]
+    pub(crate) fn encode(&self, light: Light) -> [u8; 3] {
+        light.map(|part| self.bytes[(index(part.clamp(DARKEST, 1.0)) - index(DARKEST)) as usize])
+    }
+}
+
+#[inline]
+const fn index(light: f32) -> u32 {
+    light.to_bits() >> CURVE_SHIFT
 }
 
 #[cfg(test)]
@@ -76,7 +90,7 @@ mod tests {
 
     #[test]
     fn bytes_survive_the_journey() {
-        let curve = Curve::new();
+        let curve = Curve::get();
         for value in 0..=255_u32 {
             let hex = (value << 16) | ((255 - value) << 8) | (value / 2);
             let light = from_srgb(hex);

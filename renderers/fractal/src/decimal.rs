@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use dashu_int::ops::BitTest;
 use dashu_int::{IBig, UBig};
 
 use crate::FloatExp;
@@ -111,6 +112,12 @@ impl Decimal {
             (_, Sign::Negative) => -1,
             (_, Sign::Positive) => 1,
         }
+    }
+
+    /// Bytes that its digits take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.digits.bit_len().div_ceil(8)
     }
 
     /// The digits as an integer and the power of ten they are multiplied by.

@@ -4,6 +4,9 @@
 
 use crate::Picture;
 
+/// The longest side that a WebP file holds.
+pub const MAX_WEBP_SIDE: u32 = 16_384;
+
 /// A picture that could not be encoded: our mistake, since every [`Picture`] is well-formed.
 #[derive(Debug, thiserror::Error)]
 #[error("the picture was not encoded: {0}")]
@@ -33,7 +36,7 @@ impl Picture {
     ///
     /// # Errors
     ///
-    /// [`EncodeError`]; a side of more than 16,384 pixels is beyond the format.
+    /// [`EncodeError`]; a side of more than [`MAX_WEBP_SIDE`] pixels is beyond the format.
     pub fn to_webp(&self) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::new();
         image_webp::WebPEncoder::new(&mut bytes)

@@ -53,6 +53,19 @@ impl Formula {
         }
     }
 
+    /// Reads a Julia set's constant, `RE,IM`.
+    ///
+    /// # Errors
+    ///
+    /// `c` for anything else.
+    pub fn parse_constant(text: &str) -> Result<[Decimal; 2], Refused> {
+        let refused = |problem: String| Refused::new("c", problem);
+        let (re, im) =
+            text.split_once(',').ok_or_else(|| refused("is not of the form RE,IM".to_owned()))?;
+        let number = |text: &str| Decimal::parse(text.trim()).map_err(|e| refused(e.to_string()));
+        Ok([number(re)?, number(im)?])
+    }
+
     /// The Julia set of a constant.
     ///
     /// # Errors

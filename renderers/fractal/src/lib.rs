@@ -37,11 +37,11 @@ mod smooth;
 mod tile;
 mod view;
 
-pub use ascii::{MAX_CELLS, ascii, ascii_viewport};
+pub use ascii::{MAX_CELLS, ascii, ascii_viewport, check_cells};
 pub use bla::{FIRST_LEVEL, Leap, Leaps, Linear, MatrixExp};
 pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
-pub use detail::{Detail, detail};
-pub use encode::EncodeError;
+pub use detail::{Detail, detail, julia_constant};
+pub use encode::{EncodeError, MAX_WEBP_SIDE};
 pub use exact::Exact;
 pub use float_exp::{ComplexExp, FloatExp, exp2i, exponent_of};
 pub use formula::Formula;

@@ -3,6 +3,8 @@
 //! The rule: a palette is a closed circle, so that counts may go round as often as they like without
 //! an edge.
 
+use std::sync::{Arc, LazyLock};
+
 use crate::Refused;
 use crate::colour::{Light, from_oklab, from_srgb, to_oklab};
 
@@ -50,7 +52,7 @@ const DEFINITIONS: &[Definition] = &[
 pub struct Palette {
     name: &'static str,
     inside: Light,
-    circle: Vec<Light>,
+    circle: Arc<[Light]>,
 }
 
 impl Palette {
@@ -66,13 +68,17 @@ impl Palette {
     ///
     /// `palette` for an unknown name.
     pub fn named(name: &str) -> Result<Self, Refused> {
-        match DEFINITIONS.iter().find(|(known, ..)| *known == name) {
-            Some(definition) => Ok(Self::new(definition)),
-            None => {
-                let problem = format!("is none of {}", Self::names().join(", "));
-                Err(Refused::new("palette", problem))
-            }
-        }
+        let found = Self::all().iter().find(|known| known.name == name).cloned();
+        found.ok_or_else(|| {
+            Refused::new("palette", format!("is none of {}", Self::names().join(", ")))
+        })
+    }
+
+    /// All of them, made once.
+    fn all() -> &'static [Self] {
+        static ALL: LazyLock<Vec<Palette>> =
+            LazyLock::new(|| DEFINITIONS.iter().map(Palette::new).collect());
+        &ALL
     }
 
     fn new((name, inside, stops): &Definition) -> Self {
@@ -109,7 +115,7 @@ impl Palette {
 
 impl Default for Palette {
     fn default() -> Self {
-        Self::new(&DEFINITIONS[0])
+        Self::all()[0].clone()
     }
 }
 

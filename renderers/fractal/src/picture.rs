@@ -42,7 +42,6 @@ impl Picture {
         let fine = view.supersampled(samples);
         let row_samples = u64::from(fine.viewport().width()) * u64::from(samples);
         let band_rows = (BAND_SAMPLES / row_samples).clamp(1, u64::from(height)) as u32;
-        let curve = Curve::new();
         let mut rgb = Vec::with_capacity(width as usize * height as usize * 3);
         for top in (0..height).step_by(band_rows as usize) {
             let rows = band_rows.min(height - top);
@@ -50,13 +49,27 @@ impl Picture {
                 control.report((top as f32 + part * rows as f32) / height as f32);
             };
             let band_control = Control { cancel: control.cancel, progress: Some(&report) };
-            let band = band(&fine, top * u32::from(samples), rows * u32::from(samples));
+            let [top, rows] = [top, rows].map(|rows| rows * u32::from(samples));
+            let frame = Region { x: 0, y: top, width: fine.viewport().width(), height: rows };
+            let band = band(&fine, top, rows);
             let raw = renderer.render(&fine, band, style.channels(), &band_control)?;
-            let first_row = top * u32::from(samples) - band.y;
-            colour(&raw, first_row, rows, usize::from(samples), style, &curve, &mut rgb);
+            colour(&raw, frame, usize::from(samples), style, &mut rgb);
         }
         control.report(1.0);
         Ok(Self { width, height, rgb })
+    }
+
+    /// Colours the pixels of `frame`. Those around it in `raw`, if there are any, take part in the
+    /// light at its edge, so that pictures rendered with a margin meet without a seam.
+    ///
+    /// # Panics
+    ///
+    /// When the frame does not lie inside the region of `raw`.
+    #[must_use]
+    pub fn of(raw: &Raw, frame: Region, style: &Style) -> Self {
+        let mut rgb = Vec::with_capacity(frame.pixels() * 3);
+        colour(raw, frame, 1, style, &mut rgb);
+        Self { width: frame.width, height: frame.height, rgb }
     }
 }
 
@@ -67,42 +80,32 @@ fn band(fine: &View, top: u32, rows: u32) -> Region {
     Region { x: 0, y, width: fine.viewport().width(), height: bottom - y }
 }
 
-/// Colours `rows` rows of pixels, whose samples begin at a row of `raw`.
-fn colour(
-    raw: &Raw,
-    first_row: u32,
-    rows: u32,
-    samples: usize,
-    style: &Style,
-    curve: &Curve,
-    rgb: &mut Vec<u8>,
-) {
-    let width = raw.region.width as usize;
-    let last = raw.mu.len() - 1;
-    let light = |x: usize, y: usize| {
-        let at = y * width + x;
-        // Outside what was rendered a neighbour counts as interior: the slope is one-sided there.
-        let count = |exists: bool, at: usize| if exists { raw.mu[at.min(last)] } else { INTERIOR };
-        let around = [
-            count(x > 0, at.wrapping_sub(1)),
-            count(x + 1 < width, at + 1),
-            count(y > 0, at.wrapping_sub(width)),
-            count(at + width <= last, at + width),
-        ];
-        let distance = raw.distance.get(at).copied().unwrap_or(f32::MAX);
-        style.light(raw.mu[at], distance, around)
-    };
+/// Colours the samples of a frame inside the region of `raw`, `samples` by `samples` for each pixel.
+fn colour(raw: &Raw, frame: Region, samples: usize, style: &Style, rgb: &mut Vec<u8>) {
+    let around = raw.region;
+    let first = [frame.x - around.x, frame.y - around.y].map(|at| at as usize);
+    let (width, columns) = (around.width as usize, frame.width as usize);
+    // Where nothing was rendered neighbours count as interior: the slope is one-sided there.
+    let nothing = vec![INTERIOR; width];
+    let row = |y: usize| raw.mu.get(y * width..(y + 1) * width).unwrap_or(&nothing);
+    let curve = Curve::get();
     let share = 1.0 / (samples * samples) as f32;
-    for row in 0..rows as usize {
-        for column in 0..width / samples {
-            let mut sum = [0.0; 3];
-            for sample in 0..samples * samples {
-                let x = column * samples + sample % samples;
-                let y = first_row as usize + row * samples + sample / samples;
-                let light = light(x, y);
-                (0..3).for_each(|part| sum[part] += light[part]);
+    let mut sums = vec![[0.0; 3]; columns / samples];
+    for y in first[1]..first[1] + frame.height as usize {
+        let [above, here, below] = [y.checked_sub(1).map_or(&*nothing, row), row(y), row(y + 1)];
+        for (pixel, sum) in sums.iter_mut().enumerate() {
+            let begin = first[0] + pixel * samples;
+            for x in begin..begin + samples {
+                let beside = |x: usize| here.get(x).copied().unwrap_or(INTERIOR);
+                let around = [beside(x.wrapping_sub(1)), beside(x + 1), above[x], below[x]];
+                let distance = raw.distance.get(y * width + x).copied().unwrap_or(f32::MAX);
+                let light = style.light(here[x], distance, around);
+                (0..3).for_each(|part| sum[part] += light[part] * share);
             }
-            rgb.extend(curve.encode(sum.map(|part| part * share)));
+        }
+        if (y - first[1]) % samples == samples - 1 {
+            rgb.extend(sums.iter().flat_map(|sum| curve.encode(*sum)));
+            sums.fill([0.0; 3]);
         }
     }
 }
@@ -154,16 +157,16 @@ mod tests {
         let raw = |region| {
             Exact.render(&view([16, 16]), region, Channels::Smooth, &Control::default()).unwrap()
         };
-        let (mut whole, mut parts) = (Vec::new(), Vec::new());
-        let curve = Curve::new();
+        let mut parts = Vec::new();
         let view = view([16, 16]);
-        colour(&raw(Region::all(view.viewport())), 0, 16, 1, &style, &curve, &mut whole);
+        let all = Region::all(view.viewport());
+        let whole = Picture::of(&raw(all), all, &style);
         for top in (0..16).step_by(5) {
             let rows = 5.min(16 - top);
-            let band = band(&view, top, rows);
-            colour(&raw(band), top - band.y, rows, 1, &style, &curve, &mut parts);
+            let frame = Region { y: top, height: rows, ..all };
+            parts.extend(Picture::of(&raw(band(&view, top, rows)), frame, &style).rgb);
         }
-        assert!(whole == parts);
+        assert!(whole.rgb == parts);
     }
 
     #[test]
@@ -189,6 +192,6 @@ mod tests {
             Picture::render(&Quarter, &view([1, 1]), &style, 2, &Control::default()).unwrap();
         let (inside, colour) = (style.palette.inside(), style.light(20.0, 1.0, [20.0; 4]));
         let mean = [0, 1, 2].map(|i| inside[i] / 4.0 + colour[i] * 0.75);
-        assert_eq!(picture.rgb, Curve::new().encode(mean));
+        assert_eq!(picture.rgb, Curve::get().encode(mean));
     }
 }

@@ -73,9 +73,9 @@ impl Style {
                 around.map(|count| if count == INTERIOR { mu } else { count });
             let (dx, dy) = ((right - left) * STEEPNESS, (above - below) * STEEPNESS);
             let facing = SUN[2] - dx * SUN[0] - dy * SUN[1];
-            let cosine = facing / (1.0 + dx * dx + dy * dy).sqrt();
+            let cosine = facing.max(0.0) / (1.0 + dx * dx + dy * dy).sqrt();
             // A level plane keeps its colour.
-            strength = AMBIENT + (1.0 - AMBIENT) * cosine.max(0.0) / SUN[2];
+            strength = AMBIENT + (1.0 - AMBIENT) / SUN[2] * cosine;
         }
         if self.relief == Relief::Outlined {
             strength *= (distance * 0.5).clamp(0.05, 1.0);

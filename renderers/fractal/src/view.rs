@@ -225,7 +225,7 @@ impl Lattice {
 }
 
 /// A rectangle of a viewport's pixels.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
 pub struct Region {
     /// First column.
     pub x: u32,
@@ -242,6 +242,17 @@ impl Region {
     #[must_use]
     pub fn all(viewport: &Viewport) -> Self {
         Self { x: 0, y: 0, width: viewport.width, height: viewport.height }
+    }
+
+    /// The same with one more pixel on every side, for the light at its edge.
+    ///
+    /// # Panics
+    ///
+    /// When it begins at the edge of its viewport.
+    #[must_use]
+    pub fn with_margin(self) -> Self {
+        let Self { x, y, width, height } = self;
+        Self { x: x - 1, y: y - 1, width: width + 2, height: height + 2 }
     }
 
     /// How many pixels.

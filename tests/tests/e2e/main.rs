@@ -7,6 +7,7 @@
 mod cli;
 mod durability;
 mod flood;
+mod fractal;
 mod http;
 mod input;
 mod metrics;

@@ -115,6 +115,11 @@ fn promtool_has_nothing_to_say() {
     Request::new("POST", "/event").body("").send(server.address).problem(401);
     server.get("/x/http/items/7");
     server.get("/made/up");
+    for path in
+        ["/fractal", "/fractal?width=0", "/fractal/tiles/0/0/0.png", "/fractal/tiles/0/1/0.png"]
+    {
+        server.get(path);
+    }
     let _stream = crate::streams::Ws::open(&server, "/stream");
     server.operate("/api/reload");
     server.operate("/api/plugin/counter/restart");

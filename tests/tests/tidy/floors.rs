@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("core/host", 2),
     ("core/view", 2),
     ("plugins/*", 2),
+    ("renderers/backend", 2),
     ("core/server", 3),
     ("core/cli", 4),
 ];

@@ -30,8 +30,9 @@ pub use problem::{Place, Problem, Problems, SourceText, Style};
 pub use reload::ReloadPlan;
 pub use secret::Secret;
 pub use sections::{
-    AuthSection, DedupSection, LimitsSection, LogFormat, LogSection, MetricsSection,
-    PluginsSection, RingSection, ServerSection, StatsSection, Storage, SyncMode, TokenTable,
+    AuthSection, DedupSection, FractalSection, LimitsSection, LogFormat, LogSection,
+    MetricsSection, PluginsSection, Renderer, RingSection, ServerSection, StatsSection, Storage,
+    SyncMode, TokenTable,
 };
 
 pub use settings::{Applies, Form, Kind, SETTINGS, Setting};
@@ -69,6 +70,8 @@ pub struct Config {
     pub limits: LimitsSection,
     /// Live streams.
     pub stream: StreamConfig,
+    /// Pictures.
+    pub fractal: FractalSection,
     /// Rolling statistics.
     pub stats: StatsSection,
     /// The `/metrics` page.
@@ -92,6 +95,7 @@ impl Default for Config {
             dedup: DedupSection::default(),
             limits: LimitsSection::default(),
             stream: StreamConfig::default(),
+            fractal: FractalSection::default(),
             stats: StatsSection::default(),
             metrics: MetricsSection::default(),
             log: LogSection::default(),

@@ -91,6 +91,8 @@ fn keep(old: &Config, new: &mut Config) {
     new.dedup = old.dedup.clone();
     let heartbeat_seconds = new.stream.heartbeat_seconds;
     new.stream = crate::stream::StreamConfig { heartbeat_seconds, ..old.stream.clone() };
+    new.fractal.backend = old.fractal.backend;
+    new.fractal.threads = old.fractal.threads;
     new.stats = old.stats.clone();
     new.log.format = old.log.format;
     new.plugins.dir.clone_from(&old.plugins.dir);

@@ -179,6 +179,62 @@ impl Default for LimitsSection {
     }
 }
 
+/// `[fractal]`: pictures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FractalSection {
+    /// Which renderer draws.
+    pub backend: Renderer,
+    /// Threads of the renderer for processors; 0 for one less than the machine runs at once.
+    pub threads: usize,
+    /// Pictures of each lane that wait to be drawn.
+    pub queue: usize,
+    /// Longest time that a request waits for its picture.
+    pub time_limit_ms: u64,
+    /// Most pixels of a picture.
+    pub max_pixels: u64,
+    /// Most steps of a picture, pixels times iterations.
+    pub max_steps: u64,
+    /// Bytes of finished answers that are kept.
+    pub cache_bytes: usize,
+}
+
+impl Default for FractalSection {
+    fn default() -> Self {
+        Self {
+            backend: Renderer::Auto,
+            threads: 0,
+            queue: 32,
+            time_limit_ms: 10_000,
+            max_pixels: 1 << 22,
+            max_steps: 100_000_000_000,
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Which renderer draws pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Renderer {
+    /// The faster one for the picture at hand.
+    Auto,
+    /// The processor.
+    Cpu,
+    /// A graphics processor, a program that plays one included.
+    Gpu,
+}
+
+impl From<Renderer> for shimmer_backend::Backend {
+    fn from(renderer: Renderer) -> Self {
+        match renderer {
+            Renderer::Auto => Self::Auto,
+            Renderer::Cpu => Self::Cpu,
+            Renderer::Gpu => Self::Gpu,
+        }
+    }
+}
+
 /// `[stats]`: rolling statistics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

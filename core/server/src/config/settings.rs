@@ -272,6 +272,39 @@ pub static SETTINGS: &[Setting] = &[
         int(0, 1 << 30),
         "Bytes of them likewise; the newest message is always kept.",
     ),
+    restart(
+        "fractal.backend",
+        Kind::OneOf(&["auto", "cpu", "gpu"]),
+        "Which renderer draws. \"auto\" measures and takes the faster; \"gpu\" goes on with the \
+         processor, and says so in the log, where there is no device.",
+    ),
+    restart(
+        "fractal.threads",
+        int(0, 1024),
+        "Threads of the renderer for processors. 0: one less than there are cores, so that one is \
+         left for events.",
+    ),
+    live(
+        "fractal.queue",
+        int(1, 65_536),
+        "Pictures that wait to be drawn, shallow and deep ones each; beyond it /fractal answers 503.",
+    ),
+    live(
+        "fractal.time_limit_ms",
+        int(1, 3_600_000),
+        "Longest wait for a picture, after which its drawing is given up and answered with 503.",
+    ),
+    live("fractal.max_pixels", int(1, 1 << 26), "Most pixels of one picture."),
+    live(
+        "fractal.max_steps",
+        int(1, i64::MAX),
+        "Most pixels times iterations of one picture. Shortcuts leave few of them to be taken.",
+    ),
+    live(
+        "fractal.cache_bytes",
+        int(0, 1 << 40),
+        "Bytes of finished pictures that are kept for the next who asks. 0: none.",
+    ),
     env(
         "DASHBOARD_ROLLING_WINDOW",
         restart(

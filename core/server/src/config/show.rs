@@ -54,6 +54,7 @@ pub(super) fn value(config: &Config, key: &str) -> Option<Value> {
         "dedup" => of(&config.dedup),
         "limits" => of(&config.limits),
         "stream" => of(&config.stream),
+        "fractal" => of(&config.fractal),
         "stats" => of(&config.stats),
         "metrics" => of(&config.metrics),
         "log" => of(&config.log),

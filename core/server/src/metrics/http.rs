@@ -17,13 +17,14 @@ const SECONDS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5];
 
 /// Paths that are routes of the core. Parameters are written as in the API description.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 14] = [
     "/",
     "/event",
     "/events",
     "/health",
     "/ready",
     "/snapshot",
+    "/fractal",
     "/metrics",
     "/stream",
     "/stream/sse",
@@ -64,6 +65,7 @@ impl RouteLabel {
             Some(Some((_, "restart" | "reload" | "enable" | "disable"))) => {
                 "/api/plugin/{name}/{action}"
             }
+            _ if path.starts_with("/fractal/tiles/") => "/fractal/tiles/{z}/{x}/{y}.png",
             _ if path.starts_with("/docs") => "/docs/",
             _ => "other",
         };
@@ -162,6 +164,7 @@ mod tests {
         for made_up in ["/api/plugin/evil/x", "/x/evil", "/EVENT", "//", "/event/"] {
             assert_eq!(label(made_up), "other", "{made_up}");
         }
+        assert_eq!(label("/fractal/tiles/evil/1/2.png"), "/fractal/tiles/{z}/{x}/{y}.png");
         assert_eq!(label("/docs/swagger-ui.css"), "/docs/");
     }
 }

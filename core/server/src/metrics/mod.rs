@@ -5,11 +5,13 @@ mod http;
 mod ingest;
 mod page;
 mod process;
+mod render;
 
 use family::Family;
 pub(crate) use http::{HttpMetrics, RouteLabel};
 pub(crate) use ingest::IngestMetrics;
 pub(crate) use page::render;
+pub(crate) use render::{Lookup, RenderMetrics};
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
@@ -19,6 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) registry: Registry,
     pub(crate) http: HttpMetrics,
     pub(crate) ingest: IngestMetrics,
+    pub(crate) render: RenderMetrics,
     reloads: IntCounterVec,
 }
 
@@ -40,6 +43,7 @@ impl Metrics {
         Ok(Self {
             http: HttpMetrics::new(&registry)?,
             ingest: IngestMetrics::new(&registry)?,
+            render: RenderMetrics::new(&registry)?,
             registry,
             reloads,
         })

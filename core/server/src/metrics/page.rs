@@ -10,6 +10,7 @@ use prometheus::{Encoder, TextEncoder};
 use super::Family;
 use super::process::Process;
 use crate::app::App;
+use crate::fractal::{Lane, StudioFigures};
 use crate::http::{Answer, Problem, Refused};
 use crate::plugins::{Card, DURATION_BOUNDS_NS, PluginSeries, State};
 use crate::routes::Ask;
@@ -24,6 +25,7 @@ pub(crate) fn render(ask: &Ask<'_>) -> Result<Answer, Refused> {
         .into_iter()
         .chain(ring(app))
         .chain(streams(&app.streams.stats()))
+        .chain(fractals(app.studio.figures()))
         .chain(process(app))
         .chain(plugins(&cards))
         .chain(series(app.plugins.host().series()));
@@ -154,6 +156,19 @@ fn streams(stats: &StreamStats) -> Vec<Family> {
             stats.violations_total,
         ),
         counter("shimmer_stream_rounds_total", "Rounds that sent new events.", stats.rounds_total),
+    ]
+}
+
+fn fractals(figures: StudioFigures) -> Vec<Family> {
+    let gauge = |name, help, value: usize| Family::gauge(name, help).sample(&[], value as f64);
+    let queue = Family::gauge("shimmer_fractal_queue", "Pictures that wait to be drawn, by lane.");
+    let lanes = Lane::ALL.into_iter().zip(figures.queued);
+    vec![
+        lanes.fold(queue, |queue, (lane, length)| {
+            queue.sample(&[("lane", lane.name())], length as f64)
+        }),
+        gauge("shimmer_fractal_cache_pictures", "Pictures that are kept.", figures.cache_entries),
+        gauge("shimmer_fractal_cache_bytes", "Bytes of those.", figures.cache_bytes),
     ]
 }
 

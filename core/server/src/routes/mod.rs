@@ -2,6 +2,7 @@
 
 mod api;
 mod docs;
+mod fractal;
 mod health;
 mod page;
 mod plugin;
@@ -44,12 +45,17 @@ pub(crate) fn service(app: &Arc<App>) -> Service {
         Router::with_path(path).get(Page::new(app, page)).head(Page::new(app, page))
     };
     let post = |path: &str, page| Router::with_path(path).post(Page::blocking(app, page));
+    let fractals = |path: &str| {
+        Router::with_path(path).get(fractal::Fractals::new(app)).head(fractal::Fractals::new(app))
+    };
     let router = Router::new()
         .get(Page::new(app, root::show))
         .head(Page::new(app, root::show))
         .push(get("health", health::health))
         .push(get("ready", health::ready))
         .push(get("snapshot", snapshot::show))
+        .push(fractals("fractal"))
+        .push(fractals("fractal/tiles/{**address}"))
         .push(get("metrics", crate::metrics::render))
         .push(get("api/metrics", api::metrics))
         .push(get("api/plugin/{name}", api::plugin))

@@ -48,8 +48,17 @@ fn a_route_of_a_plugin_that_is_not_loaded_names_it() {
 #[test]
 fn head_is_get_without_the_body() {
     let node = Node::start();
-    for path in ["/health", "/ready", "/snapshot", "/metrics", "/", "/api/metrics", "/openapi.json"]
-    {
+    for path in [
+        "/health",
+        "/ready",
+        "/snapshot",
+        "/fractal",
+        "/fractal/tiles/0/0/0.png",
+        "/metrics",
+        "/",
+        "/api/metrics",
+        "/openapi.json",
+    ] {
         let get = node.get(path);
         let head = Request::new("HEAD", path).send(node.address);
         assert_eq!((get.status, head.status), (200, 200), "{path}");

@@ -19,7 +19,13 @@ struct Case {
 
 const SHALLOW: &[Case] = &[
     Case { name: "interior", centre: ["-0.1", "0"], zoom: "20", size: 1024, max_iter: 4_000 },
-    Case { name: "interior 1e-5", centre: ["-0.1", "0"], zoom: "200", size: 1024, max_iter: 4_000 },
+    Case {
+        name: "interior 1e-5",
+        centre: ["-0.1", "0"],
+        zoom: "200",
+        size: 1024,
+        max_iter: 50_000,
+    },
     Case { name: "full 2048", centre: ["-0.5", "0"], zoom: "1", size: 2048, max_iter: 1_000 },
     Case { name: "full 512", centre: ["-0.5", "0"], zoom: "1", size: 512, max_iter: 1_000 },
     Case { name: "seahorse 30", centre: ["-0.75", "0.1"], zoom: "30", size: 1024, max_iter: 2_000 },

@@ -39,17 +39,21 @@ fn named(formula: &str) -> Formula {
     Formula::parse(formula, None).expect("a known name")
 }
 
-/// Views of every formula that doubles can hold.
+/// Views of every formula that doubles can hold. Their limits are odd, so that a backend that looks at
+/// orbits only now and then has to look at the limit as well.
 #[must_use]
 pub fn shallow_views() -> Vec<View> {
     vec![
-        view(["-0.5", "0"], "1", named("mandelbrot"), 400),
-        view(["-0.745", "0.1"], "300", named("mandelbrot"), 600),
-        view(["-0.7436438870", "0.1318259042"], "1e6", named("mandelbrot"), 1_500),
-        view(["0.1", "0.2"], "2", named("julia"), 400),
-        view(["-1.755", "-0.03"], "30", named("burning-ship"), 60),
-        view(["-0.3", "0"], "1", named("tricorn"), 200),
-        view(["0", "0"], "0.01", named("mandelbrot"), 50),
+        view(["-0.5", "0"], "1", named("mandelbrot"), 401),
+        view(["-0.5", "0"], "1", named("mandelbrot"), 7),
+        view(["-0.5", "0"], "1", named("mandelbrot"), 1),
+        view(["-0.745", "0.1"], "300", named("mandelbrot"), 603),
+        view(["-0.7436438870", "0.1318259042"], "1e6", named("mandelbrot"), 1_499),
+        view(["0.1", "0.2"], "2", named("julia"), 402),
+        view(["0", "0"], "0.001", named("julia"), 33),
+        view(["-1.755", "-0.03"], "30", named("burning-ship"), 63),
+        view(["-0.3", "0"], "1", named("tricorn"), 199),
+        view(["0", "0"], "0.01", named("mandelbrot"), 53),
     ]
 }
 

@@ -1,26 +1,46 @@
-//! A handful of orbits followed step by step, to the very step at which each escapes.
+//! Orbits followed together until each has escaped, vector by vector.
 //!
-//! The rule: the count and the square of the radius at the escape depend on the orbit alone, not on
-//! its neighbours in the lot.
+//! The rule: an orbit's end is looked for after every fifth step from its beginning and nowhere else,
+//! so that what comes out depends on the orbit alone and not on its neighbours. The smooth count is the
+//! same wherever past the bailout it is taken.
+
+use std::marker::PhantomData;
 
 use super::map::Map;
-use crate::simd::{Lanes, MAX_LANES};
-use shimmer_fractal::{BAILOUT_SQR, RADIUS_SQR, smooth_real};
+use crate::simd::{Kernel, Lanes, MAX_LANES};
+use shimmer_fractal::{BAILOUT_SQR, INTERIOR, RADIUS_SQR, smooth_real};
 
+/// Steps between two looks. From within the bailout an orbit reaches at most `256^32` in as many, the
+/// square of which is still a double.
+pub(super) const STRIDE: u32 = 5;
 /// Vectors in flight, so that one's latency hides behind the others' work.
-const GROUP: usize = 4;
-/// The most orbits of a lot.
-pub(super) const MAX_LOT: usize = GROUP * MAX_LANES;
+const GROUP: usize = 6;
+/// The most orbits of a lot: many times what is in flight, few enough to stay in the nearest cache.
+pub(super) const ROOM: usize = 768;
+
+/// Code for each vector in flight, with a constant index, so that vectors stay in registers.
+macro_rules! each_vector {
+    (|$v:ident| $body:block) => {
+        each_vector!(@ $v $body 0 1 2 3 4 5)
+    };
+    (@ $v:ident $body:block $($index:literal)*) => {
+        $({
+            let $v: usize = $index;
+            $body
+        })*
+    };
+}
 
 /// One number for each orbit of a lot.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Row<T>([T; MAX_LOT]);
+struct Row<T>([T; ROOM]);
 
 /// An orbit: where it is, after how many steps, and for which pixel.
 #[derive(Clone, Copy)]
 pub(super) struct Orbit {
     pub(super) pixel: u32,
+    /// A multiple of [`STRIDE`].
     pub(super) n: u32,
     pub(super) z: [f64; 2],
     pub(super) c: [f64; 2],
@@ -37,54 +57,44 @@ impl Orbit {
     }
 }
 
-/// What became of an orbit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Outcome {
-    /// Past the bailout at step `n`, with the smooth count.
-    Escaped { n: u32, mu: f32 },
-    /// Within the radius at the iteration limit.
-    Interior,
-    /// Neither within the steps that were granted.
-    Open,
-}
-
-/// Up to [`Lot::room`] orbits.
+/// Up to [`ROOM`] orbits.
 pub(super) struct Lot {
     z: [Row<f64>; 2],
     c: [Row<f64>; 2],
     n: Row<u32>,
     pixel: Row<u32>,
     len: usize,
-    /// Of those that have been followed: steps to the escape, or one of the marks below; the smooth
-    /// count.
+    /// Of those that have been followed: steps to the escape, or one of the marks below; `|z|^2`
+    /// there; the smooth count, or the mark of the interior.
     taken: Row<f64>,
+    norm_sqr: Row<f64>,
     mu: Row<f32>,
 }
 
+/// Steps of an orbit that has not ended.
+const OPEN: f64 = -1.0;
+/// Steps of an orbit that does not escape.
+const INSIDE: f64 = -2.0;
+
 impl Lot {
     pub(super) fn new() -> Self {
-        let row = Row([0.0; MAX_LOT]);
-        let ints = Row([0; MAX_LOT]);
+        let (row, ints) = (Row([0.0; ROOM]), Row([0; ROOM]));
         Self {
             z: [row; 2],
             c: [row; 2],
             n: ints,
             pixel: ints,
             len: 0,
-            taken: Row([0.0; MAX_LOT]),
-            mu: Row([0.0; MAX_LOT]),
+            taken: row,
+            norm_sqr: row,
+            mu: Row([0.0; ROOM]),
         }
-    }
-
-    /// How many orbits are worked on at once.
-    pub(super) const fn room<V: Lanes>() -> usize {
-        GROUP * V::LANES
     }
 
     /// Adds an orbit; true when the lot is full.
     #[inline(always)]
-    pub(super) fn push<V: Lanes>(&mut self, orbit: Orbit) -> bool {
-        let at = self.len % MAX_LOT;
+    pub(super) fn push(&mut self, orbit: Orbit) -> bool {
+        let at = self.len % ROOM;
         for part in 0..2 {
             self.z[part].0[at] = orbit.z[part];
             self.c[part].0[at] = orbit.c[part];
@@ -92,22 +102,41 @@ impl Lot {
         self.n.0[at] = orbit.n;
         self.pixel.0[at] = orbit.pixel;
         self.len = at + 1;
-        self.len == Self::room::<V>()
+        self.len == ROOM
     }
 
-    /// Follows all orbits for at most `budget` steps each; [`Lot::outcome`] tells what became of them.
+    /// Adds the beginnings of the orbits of as many points of a row as there is room for, and says how
+    /// many that are.
     #[inline(always)]
-    pub(super) fn settle<V: Lanes, M: Map>(&mut self, proof: V::Proof, max_iter: u32, budget: u32) {
-        let mut steps = Row([0.0; MAX_LOT]);
-        let mut norms = Row([0.0; MAX_LOT]);
-        self.follow::<V, M>(proof, max_iter, budget, &mut steps, &mut norms);
-        // A loop of its own over all lanes, without branches, so that the compiler makes vectors of it:
-        // two logarithms one by one would take longer than the orbit.
-        for at in 0..Self::room::<V>() {
-            let taken = steps.0[at];
-            self.mu.0[at] = smooth_real(f64::from(self.n.0[at]) + taken, norms.0[at]);
-            self.taken.0[at] = taken;
+    pub(super) fn push_row(
+        &mut self,
+        first_pixel: u32,
+        (columns, im): (&[f64], f64),
+        constant: Option<[f64; 2]>,
+    ) -> usize {
+        let room = self.len..ROOM.min(self.len + columns.len());
+        let columns = &columns[..room.len()];
+        let (points, rest) = if constant.is_some() {
+            (&mut self.z, &mut self.c)
+        } else {
+            (&mut self.c, &mut self.z)
+        };
+        points[0].0[room.clone()].copy_from_slice(columns);
+        points[1].0[room.clone()].fill(im);
+        for (row, value) in rest.iter_mut().zip(constant.unwrap_or([0.0; 2])) {
+            row.0[room.clone()].fill(value);
         }
+        self.n.0[room.clone()].fill(0);
+        for (pixel, to) in (first_pixel..).zip(&mut self.pixel.0[room.clone()]) {
+            *to = pixel;
+        }
+        self.len = room.end;
+        room.len()
+    }
+
+    /// Whether there is no room for another.
+    pub(super) fn is_full(&self) -> bool {
+        self.len == ROOM
     }
 
     /// How many orbits there are.
@@ -120,78 +149,254 @@ impl Lot {
         self.len = 0;
     }
 
-    /// The pixel of an orbit, and what became of it.
+    /// Follows all orbits for `budget` steps each, or a few more; the lot says what became of
+    /// them.
     #[inline(always)]
-    pub(super) fn outcome(&self, at: usize) -> (u32, Outcome) {
-        let taken = self.taken.0[at];
-        let outcome = if taken >= 0.0 {
-            Outcome::Escaped { n: self.n.0[at] + taken as u32, mu: self.mu.0[at] }
-        } else if taken == INTERIOR_STEPS {
-            Outcome::Interior
-        } else {
-            Outcome::Open
-        };
-        (self.pixel.0[at], outcome)
-    }
-
-    /// Fills `steps` with the steps to each escape (negative: none) and `norms` with `|z|^2` there.
-    #[inline(always)]
-    fn follow<V: Lanes, M: Map>(
-        &mut self,
-        proof: V::Proof,
-        max_iter: u32,
-        budget: u32,
-        steps: &mut Row<f64>,
-        norms: &mut Row<f64>,
-    ) {
-        let splat = |value: f64| V::splat(proof, value);
-        let (bailout, radius) = (splat(BAILOUT_SQR), splat(RADIUS_SQR));
-        let (open, interior) = (splat(OPEN_STEPS), splat(INTERIOR_STEPS));
+    pub(super) fn settle<V: Lanes, M: Map>(&mut self, proof: V::Proof, max_iter: u32, budget: u32) {
         // Lanes without an orbit escape at once.
-        for at in self.len..Self::room::<V>() {
+        let used = self.len.next_multiple_of(V::LANES);
+        for at in self.len..used {
             self.z[0].0[at] = BAILOUT_SQR;
             self.n.0[at] = 0;
         }
-        let left = |at: usize| f64::from(max_iter - self.n.0[at]);
-        let limits = Row(std::array::from_fn(left));
-        let first_limit = (0..self.len).map(|at| max_iter - self.n.0[at]).min().unwrap_or(0);
-        let vectors = |row: &Row<f64>| -> [V; GROUP] {
-            std::array::from_fn(|v| V::load(proof, &row.0[v * V::LANES..]))
-        };
-        let (mut x, mut y) = (vectors(&self.z[0]), vectors(&self.z[1]));
-        let (cx, cy, limits) = (vectors(&self.c[0]), vectors(&self.c[1]), vectors(&limits));
-        let (mut at_escape, mut norm) = ([open; GROUP], [bailout; GROUP]);
-        let mut taken = 0;
-        loop {
-            let now = splat(f64::from(taken));
-            let mut unsettled = 0;
-            for v in 0..GROUP {
-                let norm_sqr = y[v].mul_add(y[v], x[v].mul(x[v]));
-                let is_open = at_escape[v].equal(open);
-                let escapes = V::and(norm_sqr.greater(bailout), is_open);
-                norm[v] = V::select(escapes, norm_sqr, norm[v]);
-                at_escape[v] = V::select(escapes, now, at_escape[v]);
-                if taken >= first_limit {
-                    let verdict = V::select(norm_sqr.greater(radius), at_escape[v], interior);
-                    let is_due = V::and(limits[v].equal(now), at_escape[v].equal(open));
-                    at_escape[v] = V::select(is_due, verdict, at_escape[v]);
-                }
-                unsettled |= V::bits(at_escape[v].equal(open));
-            }
-            if unsettled == 0 || taken == budget {
-                break;
-            }
-            for v in 0..GROUP {
-                [x[v], y[v]] = M::step::<V>([x[v], y[v]], [cx[v], cy[v]]);
-            }
-            taken += 1;
+        let budget = budget.checked_next_multiple_of(STRIDE).unwrap_or(u32::MAX);
+        V::call(proof, Follow { lot: self, max_iter, budget, map: PhantomData::<M> });
+        // A loop of its own without branches, so that the compiler makes vectors of it: two logarithms
+        // one by one would take longer than the orbit.
+        let counts = self.n.0[..used].iter().zip(&self.taken.0[..used]);
+        for ((mu, (n, taken)), norm_sqr) in
+            self.mu.0[..used].iter_mut().zip(counts).zip(&self.norm_sqr.0[..used])
+        {
+            let outside = smooth_real(f64::from(*n) + taken, *norm_sqr);
+            *mu = if *taken == INSIDE { INTERIOR } else { outside };
         }
-        for v in 0..GROUP {
-            at_escape[v].store(&mut steps.0[v * V::LANES..]);
-            norm[v].store(&mut norms.0[v * V::LANES..]);
+    }
+
+    /// The pixel of an orbit that has ended, and its smooth count, or the mark of the interior.
+    #[inline(always)]
+    pub(super) fn end(&self, at: usize) -> (u32, f32) {
+        (self.pixel.0[at], self.mu.0[at])
+    }
+
+    /// Whether an orbit has neither escaped nor come to the limit.
+    #[inline(always)]
+    pub(super) fn is_open(&self, at: usize) -> bool {
+        self.taken.0[at] == OPEN
+    }
+
+    /// Steps to the escape of an orbit that has ended outside.
+    #[inline(always)]
+    pub(super) fn steps(&self, at: usize) -> Option<u32> {
+        let taken = self.taken.0[at];
+        (taken >= 0.0).then(|| self.n.0[at] + taken as u32)
+    }
+
+    /// The vector that begins at an orbit.
+    #[inline(always)]
+    fn vector<V: Lanes>(&self, proof: V::Proof, at: usize) -> Vector<V> {
+        let load = |row: &Row<f64>| V::load(proof, &row.0[at..]);
+        let (x, y) = (load(&self.z[0]), load(&self.z[1]));
+        let (cx, cy) = (load(&self.c[0]), load(&self.c[1]));
+        Vector { x, y, cx, cy, at, ..Vector::at_rest(proof) }
+    }
+
+    /// Takes what has become of a vector.
+    #[inline(always)]
+    fn take<V: Lanes>(&mut self, vector: &Vector<V>) {
+        let at = vector.at;
+        vector.x.store(&mut self.z[0].0[at..]);
+        vector.y.store(&mut self.z[1].0[at..]);
+        vector.taken.store(&mut self.taken.0[at..]);
+        vector.norm_sqr.store(&mut self.norm_sqr.0[at..]);
+    }
+
+    /// An orbit that is still open after `budget` steps, as it is now.
+    #[inline(always)]
+    pub(super) fn rest(&self, at: usize, budget: u32) -> Orbit {
+        let part = |row: &[Row<f64>; 2]| [row[0].0[at], row[1].0[at]];
+        let n = self.n.0[at] + budget.next_multiple_of(STRIDE);
+        Orbit { pixel: self.pixel.0[at], n, z: part(&self.z), c: part(&self.c) }
+    }
+}
+
+/// A vector of a lot that is being followed.
+#[derive(Clone, Copy)]
+struct Vector<V: Lanes> {
+    x: V,
+    y: V,
+    cx: V,
+    cy: V,
+    /// Orbits that have not ended.
+    open: V::Mask,
+    /// Steps to the escape, or the marks of a lot; `|z|^2` there.
+    taken: V,
+    norm_sqr: V,
+    /// Where in the lot it belongs.
+    at: usize,
+    /// The strides of the flight when it joined, and those after which one of its orbits may come to
+    /// its limit.
+    begin: u32,
+    stop: u32,
+}
+
+impl<V: Lanes> Vector<V> {
+    /// Zero stays zero: this never ends.
+    #[inline(always)]
+    fn at_rest(proof: V::Proof) -> Self {
+        let zero = V::splat(proof, 0.0);
+        let (taken, norm_sqr) = (V::splat(proof, OPEN), V::splat(proof, BAILOUT_SQR));
+        let (x, y, cx, cy) = (zero, zero, zero, zero);
+        let open = taken.equal(taken);
+        Self { x, y, cx, cy, open, taken, norm_sqr, at: 0, begin: 0, stop: NEVER }
+    }
+
+    #[inline(always)]
+    fn step<M: Map>(&mut self) {
+        [self.x, self.y] = M::step::<V>([self.x, self.y], [self.cx, self.cy]);
+    }
+
+    /// `|z|^2`, and the orbits that have escaped within the last steps.
+    #[inline(always)]
+    fn look(&self, proof: V::Proof) -> (V, V::Mask) {
+        let norm_sqr = self.y.mul_add(self.y, self.x.mul(self.x));
+        (norm_sqr, V::and(norm_sqr.greater(V::splat(proof, BAILOUT_SQR)), self.open))
+    }
+
+    /// Notes the orbits that have escaped; whether any has not ended.
+    #[inline(always)]
+    fn note(&mut self, proof: V::Proof, norm_sqr: V, escapes: V::Mask, steps: u32) -> bool {
+        self.norm_sqr = V::select(escapes, norm_sqr, self.norm_sqr);
+        self.taken = V::select(escapes, V::splat(proof, f64::from(steps)), self.taken);
+        self.open = self.taken.equal(V::splat(proof, OPEN));
+        V::bits(self.open) != 0
+    }
+}
+
+/// The stride at which a vector at rest would be looked after.
+const NEVER: u32 = u32::MAX;
+
+/// Following a vector whose orbits come to their limits, step by step, until all of them have ended.
+/// Rare, and so a function of its own.
+struct Finish<'a, M> {
+    lot: &'a mut Lot,
+    at: usize,
+    /// Steps so far.
+    now: u32,
+    max_iter: u32,
+    map: PhantomData<M>,
+}
+
+impl<M: Map> Kernel for Finish<'_, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lanes>(self, proof: V::Proof) {
+        let Self { lot, at, mut now, max_iter, .. } = self;
+        let splat = |value: f64| V::splat(proof, value);
+        let load = |row: &Row<f64>| V::load(proof, &row.0[at..]);
+        let mut vector = lot.vector::<V>(proof, at);
+        (vector.taken, vector.norm_sqr) = (load(&lot.taken), load(&lot.norm_sqr));
+        let mut limits = [0.0; MAX_LANES];
+        for (limit, n) in limits.iter_mut().zip(&lot.n.0[at..at + V::LANES]) {
+            *limit = f64::from(max_iter - n);
+        }
+        let limits = V::load(proof, &limits);
+        loop {
+            for step in 0..=STRIDE {
+                if step > 0 {
+                    vector.step::<M>();
+                }
+                let is_open = vector.taken.equal(splat(OPEN));
+                let is_due = V::and(limits.equal(splat(f64::from(now + step))), is_open);
+                // Past the radius it will escape, but within it at the limit it belongs to the set.
+                let is_far = vector.look(proof).0.greater(splat(RADIUS_SQR));
+                let verdict = V::select(is_far, vector.taken, splat(INSIDE));
+                vector.taken = V::select(is_due, verdict, vector.taken);
+            }
+            now += STRIDE;
+            vector.open = vector.taken.equal(splat(OPEN));
+            let (norm_sqr, escapes) = vector.look(proof);
+            if !vector.note(proof, norm_sqr, escapes, now) {
+                return lot.take(&vector);
+            }
         }
     }
 }
 
-const OPEN_STEPS: f64 = -1.0;
-const INTERIOR_STEPS: f64 = -2.0;
+/// Following a lot. A function of its own, since it is called from several places and is large.
+struct Follow<'a, M> {
+    lot: &'a mut Lot,
+    max_iter: u32,
+    budget: u32,
+    map: PhantomData<M>,
+}
+
+impl<M: Map> Kernel for Follow<'_, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Lanes>(mut self, proof: V::Proof) {
+        let (mut next, mut busy, mut strides) = (0, 0, 0);
+        let mut vectors = [Vector::<V>::at_rest(proof); GROUP];
+        for vector in &mut vectors {
+            busy += u32::from(self.board(proof, vector, &mut next, strides));
+        }
+        while busy > 0 {
+            for _ in 0..STRIDE {
+                for vector in &mut vectors {
+                    vector.step::<M>();
+                }
+            }
+            strides += 1;
+            each_vector!(|v| {
+                let vector = &mut vectors[v];
+                let (norm_sqr, escapes) = vector.look(proof);
+                if V::bits(escapes) != 0 || strides == vector.stop {
+                    let steps = (strides - vector.begin) * STRIDE;
+                    let goes_on = vector.note(proof, norm_sqr, escapes, steps);
+                    if !goes_on || strides == vector.stop {
+                        self.lot.take(vector);
+                        if goes_on && steps < self.budget {
+                            self.finish::<V>(proof, vector.at, steps);
+                        }
+                        busy -= u32::from(!self.board(proof, vector, &mut next, strides));
+                    }
+                }
+            });
+        }
+    }
+}
+
+impl<M: Map> Follow<'_, M> {
+    /// Puts the next vector into a place; false, and one at rest, when there is none.
+    #[inline(always)]
+    fn board<V: Lanes>(
+        &mut self,
+        proof: V::Proof,
+        vector: &mut Vector<V>,
+        next: &mut usize,
+        strides: u32,
+    ) -> bool {
+        while *next < self.lot.len {
+            let at = *next;
+            *next += V::LANES;
+            *vector = self.lot.vector(proof, at);
+            let last = self.lot.n.0[at..at + V::LANES].iter().copied().fold(0, u32::max);
+            let granted = ((self.max_iter - last) / STRIDE).min(self.budget / STRIDE);
+            if granted > 0 {
+                (vector.begin, vector.stop) = (strides, strides + granted);
+                return true;
+            }
+            self.lot.take(vector);
+            self.finish::<V>(proof, at, 0);
+        }
+        *vector = Vector::at_rest(proof);
+        false
+    }
+
+    #[inline(always)]
+    fn finish<V: Lanes>(&mut self, proof: V::Proof, at: usize, now: u32) {
+        let (lot, max_iter, map) = (&mut *self.lot, self.max_iter, self.map);
+        V::call(proof, Finish { lot, at, now, max_iter, map });
+    }
+}

@@ -6,6 +6,7 @@ mod lot;
 mod map;
 mod slope;
 mod stream;
+mod survey;
 mod worker;
 
 use std::marker::PhantomData;
@@ -18,6 +19,7 @@ use crate::plane::Plane;
 use crate::renderer::Shortcuts;
 use crate::simd::{self, Isa, Kernel, Lanes};
 use map::{Conjugate, Map, Ship, Square};
+use survey::{Survey, Surveyor, Tile};
 
 /// Side of a tile: small enough to share a picture among threads, large enough for its probe.
 const TILE: u32 = 64;
@@ -30,14 +32,15 @@ struct Job<'a> {
     shortcuts: Shortcuts,
     plane: &'a Plane,
     region: Region,
-    tiles: Vec<Region>,
+    /// Found by a survey, once there is one.
+    tiles: Vec<Tile>,
     next_tile: AtomicUsize,
     control: &'a Control<'a>,
 }
 
 impl Job<'_> {
     /// The next tile for whichever worker asks first; none once the call is cancelled.
-    fn take_tile(&self) -> Option<Region> {
+    fn take_tile(&self) -> Option<Tile> {
         if self.control.is_cancelled() {
             return None;
         }
@@ -73,37 +76,46 @@ pub(crate) fn render(
     (pool, isa, shortcuts): (&ThreadPool, Isa, Shortcuts),
 ) -> Result<Raw, RenderError> {
     let plane = Plane::new(region, channels);
-    let job = Job {
+    let mut job = Job {
         lattice: view.viewport().lattice(),
         formula: view.formula(),
         max_iter: view.max_iter(),
         shortcuts,
         plane: &plane,
         region,
-        tiles: tiles(region),
+        tiles: Vec::new(),
         next_tile: AtomicUsize::new(0),
         control,
     };
-    spread(pool, isa, &job);
+    let regions = tiles(region);
+    let workers = pool.current_num_threads().min(regions.len());
+    let survey = Survey::new(&job, regions);
+    spread(pool, workers, || match view.formula() {
+        Formula::Mandelbrot | Formula::Julia { .. } => {
+            simd::dispatch(isa, Surveyor::<Square>::new(&survey));
+        }
+        Formula::BurningShip => simd::dispatch(isa, Surveyor::<Ship>::new(&survey)),
+        Formula::Tricorn => simd::dispatch(isa, Surveyor::<Conjugate>::new(&survey)),
+    });
+    job.tiles = survey.into_tiles();
+    spread(pool, workers, || match view.formula() {
+        Formula::Mandelbrot | Formula::Julia { .. } => {
+            simd::dispatch(isa, Work::<Square>::new(&job));
+        }
+        Formula::BurningShip => simd::dispatch(isa, Work::<Ship>::new(&job)),
+        Formula::Tricorn => simd::dispatch(isa, Work::<Conjugate>::new(&job)),
+    });
     control.check()?;
     control.report(1.0);
     Ok(plane.into_raw())
 }
 
-/// Runs a worker on every thread.
-fn spread(pool: &ThreadPool, isa: Isa, job: &Job<'_>) {
-    let workers = pool.current_num_threads().min(job.tiles.len());
-    let work = || match job.formula {
-        Formula::Mandelbrot | Formula::Julia { .. } => {
-            simd::dispatch(isa, Work::<Square>::new(job))
-        }
-        Formula::BurningShip => simd::dispatch(isa, Work::<Ship>::new(job)),
-        Formula::Tricorn => simd::dispatch(isa, Work::<Conjugate>::new(job)),
-    };
-    if workers == 1 {
-        return work();
+/// Runs the same on as many threads as there are workers.
+fn spread(pool: &ThreadPool, workers: usize, work: impl Fn() + Sync) {
+    match workers {
+        1 => work(),
+        _ => pool.scope(|scope| (0..workers).for_each(|_| scope.spawn(|_| work()))),
     }
-    pool.scope(|scope| (0..workers).for_each(|_| scope.spawn(|_| work())));
 }
 
 /// A worker's life as a kernel.

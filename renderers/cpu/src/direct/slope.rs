@@ -15,9 +15,10 @@ const ROOM: usize = GROUP * MAX_LANES;
 /// Orbits collected before they are sorted and run.
 const BATCH: usize = 16_384;
 
-/// Orbits that wait for their second run: steps to the escape, and the pixel.
+/// Orbits that wait for their second run: steps to the escape in the upper half of a number, the pixel
+/// in the lower, so that they are sorted as numbers.
 pub(super) struct Slopes {
-    waiting: Vec<(u32, u32)>,
+    waiting: Vec<u64>,
 }
 
 /// Columns of derivatives for each lane; an analytic formula needs the first alone.
@@ -31,7 +32,7 @@ impl Slopes {
     /// Adds a pixel that escapes at step `n`; true when a batch is full.
     #[inline(always)]
     pub(super) fn push(&mut self, n: u32, pixel: u32) -> bool {
-        self.waiting.push((n, pixel));
+        self.waiting.push(u64::from(n) << 32 | u64::from(pixel));
         self.waiting.len() >= BATCH
     }
 
@@ -48,10 +49,11 @@ impl Slopes {
     ) {
         self.waiting.sort_unstable();
         for chunk in self.waiting.chunks(GROUP * V::LANES) {
-            let orbits = chunk.iter().map(|(n, pixel)| Orbit { n: *n, ..begin(*pixel) });
+            let orbits =
+                chunk.iter().map(|both| Orbit { n: (both >> 32) as u32, ..begin(*both as u32) });
             let values = follow::<V, M>(proof, is_julia, orbits);
-            for ((_, pixel), [norm_sqr, slope]) in chunk.iter().zip(values) {
-                tell(*pixel, distance(norm_sqr, slope * spacing));
+            for (both, [norm_sqr, slope]) in chunk.iter().zip(values) {
+                tell(*both as u32, distance(norm_sqr, slope * spacing));
             }
         }
         self.waiting.clear();
@@ -119,7 +121,10 @@ fn gradients<V: Lanes, M: Map>(z: &[[V; GROUP]; 2], j: &Columns<V>) -> [[f64; 2]
     std::array::from_fn(|at| {
         let norm_sqr = x[at] * x[at] + y[at] * y[at];
         let (bx, by) = if M::IS_ANALYTIC { (-ay[at], ax[at]) } else { (bx[at], by[at]) };
-        let (right, up) = (x[at] * ax[at] + y[at] * ay[at], x[at] * bx + y[at] * by);
-        [norm_sqr, ((right * right + up * up) / norm_sqr).sqrt()]
+        // Of a point of length 1: squares of the derivative along the point itself leave the doubles.
+        let size = norm_sqr.sqrt();
+        let (x, y) = (x[at] / size, y[at] / size);
+        let (right, up) = (x * ax[at] + y * ay[at], x * bx + y * by);
+        [norm_sqr, (right * right + up * up).sqrt()]
     })
 }

@@ -3,21 +3,25 @@
 //! The rule: the stream only notices that an orbit is about to end and where it was shortly before;
 //! the exact step is found by a [`super::lot::Lot`] from there.
 
-use super::lot::Orbit;
+use std::marker::PhantomData;
+
+use super::lot::{Orbit, STRIDE};
 use super::map::Map;
-use crate::simd::{Lanes, MAX_LANES};
+use crate::simd::{Kernel, Lanes, MAX_LANES};
 use shimmer_fractal::RADIUS_SQR;
 
-/// Vectors in flight: eight hide the latency of a step behind each other (six do not quite), and what
-/// of their constants does not fit into 32 registers is read on the way.
-const WIDE: usize = 8;
+/// Vectors in flight: nine hide the latency of a step behind each other (six reach nine tenths of that),
+/// and what of their constants does not fit into 32 registers is read on the way.
+const WIDE: usize = 9;
 const ROOM: usize = WIDE * MAX_LANES;
 /// Blocks of steps between two points that later ones are compared with.
 const SNAPSHOT_BLOCKS: u64 = 32;
 /// Steps before an orbit's end is looked for: short while orbits are short, so that few steps are
-/// wasted after an end, long while they are long, since looking costs as well. Even numbers.
-const SHORT_BLOCK: u32 = 8;
-const LONG_BLOCK: u32 = 128;
+/// wasted after an end, long while they are long, since looking costs as well. Multiples of
+/// [`BLOCK_UNIT`].
+const LONG_BLOCK: u32 = 32 * BLOCK_UNIT;
+/// Two steps at a time, and a whole number of strides, so that orbits stand at one when they leave.
+const BLOCK_UNIT: u32 = 2 * STRIDE;
 /// The due time of a lane without an orbit.
 const NEVER: u64 = u64::MAX;
 
@@ -83,6 +87,8 @@ struct Stream {
 struct Events {
     escapes: [u32; WIDE],
     repeats: [u32; WIDE],
+    /// Whose points lie beyond the radius.
+    far: [u32; WIDE],
 }
 
 /// Follows all orbits of `traffic`.
@@ -102,7 +108,8 @@ pub(super) fn run<V: Lanes, M: Map>(
         pixel: [0; ROOM],
         begin: [NEVER; ROOM],
         live: [0; WIDE],
-        now: 0,
+        // An orbit may have begun before the stream did.
+        now: u64::from(u32::MAX),
         blocks: 0,
         due: [NEVER; WIDE],
     };
@@ -112,27 +119,51 @@ pub(super) fn run<V: Lanes, M: Map>(
     let mut block = LONG_BLOCK;
     while stream.live != [0; WIDE] {
         let begin = stream.now;
-        let events = stream.advance::<V, M>(proof, block, periodicity);
-        let ended = stream.clear_ended::<V>(proof, block, max_iter, events, traffic);
+        let advance = Advance { stream: &mut stream, block, periodicity, map: PhantomData::<M> };
+        let (taken, events) = V::call(proof, advance);
+        let ended = stream.clear_ended::<V>(proof, taken, max_iter, events, traffic);
         // The mean length of the orbits that end now, by how long it took until one did.
         let lifetime = (stream.now - begin) * (WIDE * V::LANES) as u64 / u64::from(ended.max(1));
-        block = ((block + (lifetime / 16) as u32) / 4 * 2).clamp(SHORT_BLOCK, LONG_BLOCK);
+        let wanted = (block + (lifetime / 16).min(u64::from(LONG_BLOCK)) as u32) / 2;
+        block = wanted.next_multiple_of(BLOCK_UNIT).min(LONG_BLOCK);
+    }
+}
+
+/// [`Stream::advance`] as a function of its own: compiled by itself, its loop finds more
+/// registers.
+struct Advance<'a, M> {
+    stream: &'a mut Stream,
+    block: u32,
+    periodicity: Periodicity,
+    map: PhantomData<M>,
+}
+
+impl<M: Map> Kernel for Advance<'_, M> {
+    type Output = (u32, Events);
+
+    #[inline(always)]
+    fn run<V: Lanes>(self, proof: V::Proof) -> (u32, Events) {
+        self.stream.advance::<V, M>(proof, self.block, self.periodicity)
     }
 }
 
 impl Stream {
-    /// Runs blocks of steps until something has happened, and leaves the points in `after`.
+    /// Runs blocks of steps until something has happened, and leaves the points in `after`. Says how
+    /// many steps the last block took.
     #[inline(always)]
     fn advance<V: Lanes, M: Map>(
         &mut self,
         proof: V::Proof,
         block: u32,
         periodicity: Periodicity,
-    ) -> Events {
+    ) -> (u32, Events) {
         let (mut x, mut y) = (self.after[0].load::<V>(proof), self.after[1].load::<V>(proof));
         let (cx, cy) = (self.c[0].load::<V>(proof), self.c[1].load::<V>(proof));
         let next_due = self.next_due();
         loop {
+            // No farther than to the next limit: the steps behind it would be for nothing.
+            let left = (next_due - self.now).min(u64::from(block)) as u32;
+            let block = left.next_multiple_of(BLOCK_UNIT);
             self.before[0].store(&x);
             self.before[1].store(&y);
             // Two at a time: registers change roles at each step and are back after two.
@@ -163,7 +194,14 @@ impl Stream {
             if any | repeated != 0 || self.now >= next_due {
                 self.after[0].store(&x);
                 self.after[1].store(&y);
-                return Events { escapes: escapes.map(V::bits), repeats };
+                let radius = V::splat(proof, RADIUS_SQR);
+                let mut events = Events { escapes: [0; WIDE], repeats, far: [0; WIDE] };
+                for v in 0..WIDE {
+                    let norm_sqr = y[v].mul_add(y[v], x[v].mul(x[v]));
+                    events.escapes[v] = V::bits(escapes[v]);
+                    events.far[v] = V::bits(norm_sqr.greater(radius));
+                }
+                return (block, events);
             }
         }
     }
@@ -194,7 +232,7 @@ impl Stream {
                 self.refill::<V>(lane, max_iter, traffic);
             }
             if self.now >= self.due[v] {
-                ended += self.clear_due::<V>(v, block, max_iter, traffic);
+                ended += self.clear_due::<V>(v, block, max_iter, events.far[v], traffic);
             }
         }
         ended
@@ -207,6 +245,7 @@ impl Stream {
         v: usize,
         block: u32,
         max_iter: u32,
+        far: u32,
         traffic: &mut impl Traffic,
     ) -> u32 {
         let mut ended = 0;
@@ -214,13 +253,11 @@ impl Stream {
             if self.now < self.begin[lane].saturating_add(u64::from(max_iter)) {
                 continue;
             }
-            let [x, y] = [0, 1].map(|part| self.after[part].0[lane]);
             // Past the limit and still within the radius: so it was at the limit, since what leaves
             // the radius does not come back.
-            if x * x + y * y <= RADIUS_SQR {
-                traffic.interior(self.pixel[lane]);
-            } else {
-                traffic.ending(self.orbit_before(lane, block));
+            match far >> (lane % V::LANES) & 1 {
+                0 => traffic.interior(self.pixel[lane]),
+                _ => traffic.ending(self.orbit_before(lane, block)),
             }
             self.refill::<V>(lane, max_iter, traffic);
             ended += 1;
@@ -259,9 +296,9 @@ impl Stream {
         self.pixel[lane] = orbit.pixel;
         let (v, bit) = (lane / V::LANES, 1 << (lane % V::LANES));
         if next.is_some() {
-            self.begin[lane] = self.now;
+            self.begin[lane] = self.now - u64::from(orbit.n);
             self.live[v] |= bit;
-            self.due[v] = self.due[v].min(self.now + u64::from(max_iter));
+            self.due[v] = self.due[v].min(self.begin[lane] + u64::from(max_iter));
         } else {
             self.begin[lane] = NEVER;
             self.live[v] &= !bit;

@@ -1,23 +1,19 @@
 //! What one thread does with its tiles.
 //!
-//! The rule: a tile's few probes decide which kernel takes it; both kernels give the same values.
+//! The rule: short orbits go through lots, long ones through the stream; both give the same values.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::Job;
-use super::lot::{Lot, MAX_LOT, Orbit, Outcome};
+use super::lot::{Lot, Orbit};
 use super::map::Map;
 use super::slope::Slopes;
 use super::stream::{self, Periodicity, Traffic};
+use super::survey::Tile;
 use crate::renderer::Shortcuts;
 use crate::simd::Lanes;
-use shimmer_fractal::{Formula, INTERIOR, Region};
-
-/// Orbits up to this length are cheaper in step with their neighbours than in the stream, where each
-/// costs as much again to put in and take out.
-const LONGEST_SKIM: u32 = 200;
-/// Steps that neighbours of a probe may take longer.
-const SKIM_MARGIN: u32 = 8;
+use shimmer_fractal::{BAILOUT_SQR, Formula, INTERIOR, Lattice, Region, smooth};
 
 /// Renders tiles until none is left.
 #[inline(always)]
@@ -27,8 +23,9 @@ pub(super) fn run<V: Lanes, M: Map>(proof: V::Proof, job: &Job<'_>) {
         job,
         constant: job.constant(),
         columns: Vec::new(),
+        known: Vec::new(),
         waiting: Vec::new(),
-        lot: Lot::new(),
+        lot: Box::new(Lot::new()),
         slopes: Slopes::new(),
         map: PhantomData,
     };
@@ -48,10 +45,12 @@ struct Worker<'a, V: Lanes, M> {
     constant: Option<[f64; 2]>,
     /// Real parts of the columns of the tile at hand.
     columns: Vec<f64>,
+    /// Which points of the row at hand have a known end.
+    known: Vec<bool>,
     /// Orbits that the stream has not taken yet.
     waiting: Vec<Orbit>,
     /// Orbits that end within a few steps.
-    lot: Lot,
+    lot: Box<Lot>,
     slopes: Slopes,
     map: PhantomData<M>,
 }
@@ -63,23 +62,34 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
         self.settle_within(u32::MAX);
     }
 
-    /// Takes the orbits in the lot at most `budget` steps; those that go on begin again in the stream.
+    /// Takes the orbits in the lot at most `budget` steps; those that go on join the stream.
     #[inline(always)]
     fn settle_within(&mut self, budget: u32) {
-        let Self { proof, job, lot, waiting, constant, slopes, .. } = self;
-        let mut is_full = false;
+        let Self { proof, job, lot, waiting, .. } = self;
         lot.settle::<V, M>(*proof, job.max_iter, budget);
         for at in 0..lot.len() {
-            match lot.outcome(at) {
-                (pixel, Outcome::Escaped { n, mu }) => {
-                    job.plane.set_mu(pixel, mu);
-                    is_full |= job.plane.has_distance() && slopes.push(n, pixel);
-                }
-                (pixel, Outcome::Interior) => job.plane.set_mu(pixel, INTERIOR),
-                (pixel, Outcome::Open) => waiting.push(first_point(job, *constant, pixel)),
+            if lot.is_open(at) {
+                waiting.push(lot.rest(at, budget));
+            } else {
+                let (pixel, mu) = lot.end(at);
+                job.plane.set_mu(pixel, mu);
             }
         }
-        lot.clear();
+        if job.plane.has_distance() {
+            self.note_slopes();
+        }
+        self.lot.clear();
+    }
+
+    /// Keeps the orbits of the lot that have escaped for their second run.
+    #[inline(always)]
+    fn note_slopes(&mut self) {
+        let mut is_full = false;
+        for at in 0..self.lot.len() {
+            if let Some(n) = self.lot.steps(at) {
+                is_full |= self.slopes.push(n, self.lot.end(at).0);
+            }
+        }
         if is_full {
             self.run_slopes();
         }
@@ -100,59 +110,96 @@ impl<V: Lanes, M: Map> Worker<'_, V, M> {
 
     /// Prepares a tile: what is known at once is written, what is short is iterated, the rest waits.
     #[inline(always)]
-    fn open_tile(&mut self, tile: Region) {
+    fn open_tile(&mut self, tile: Tile) {
+        let Tile { region: tile, skim, .. } = tile;
         let lattice = self.job.lattice;
         let re = |x: u32| lattice.re(tile.x + x);
         self.columns.clear();
         self.columns.extend((0..tile.width).map(re));
-        let may_be_known = self.job.shortcuts == Shortcuts::On
-            && *self.job.formula == Formula::Mandelbrot
-            && meets_known_interior(&lattice, tile);
-        let skim = self.probe(tile);
+        self.known.clear();
+        self.known.resize(self.columns.len(), false);
+        let may_be_known = self.may_be_known(tile);
+        self.settle();
         for y in 0..tile.height {
             let im = lattice.im(tile.y + y);
-            let first_pixel = self.job.pixel(tile.x, tile.y + y);
-            for x in 0..tile.width {
-                let pixel = first_pixel + x;
-                let orbit = Orbit::first(pixel, [self.columns[x as usize], im], self.constant);
-                if may_be_known && is_known_interior(orbit.c[0], orbit.c[1]) {
-                    self.job.plane.set_mu(orbit.pixel, INTERIOR);
-                } else if skim == 0 {
-                    self.waiting.push(orbit);
-                } else if self.lot.push::<V>(orbit) {
-                    self.settle_within(skim);
+            if may_be_known {
+                self.find_known(im);
+            }
+            let (known, first_pixel) =
+                (std::mem::take(&mut self.known), self.job.pixel(tile.x, tile.y + y));
+            let mut x = 0;
+            for run in known.chunk_by(|a, b| a == b) {
+                let columns = x..x + run.len();
+                x = columns.end;
+                match run[0] {
+                    true => self.tell_known(first_pixel, columns),
+                    false => self.open_run(first_pixel, columns, im, skim),
                 }
             }
+            self.known = known;
         }
         self.settle_within(skim);
     }
 
-    /// Steps within which three of four orbits of the tile end, by a few pixels spread over it; 0 if
-    /// that is more than a skim may take.
+    /// Takes orbits of neighbours in a row into lots, or lets them wait for the stream if a skim is of
+    /// no steps.
     #[inline(always)]
-    fn probe(&mut self, tile: Region) -> u32 {
-        self.settle();
-        let room = Lot::room::<V>() as u32;
-        let pixels = tile.width * tile.height;
-        for probe in 0..room {
-            let at = (u64::from(pixels) * u64::from(2 * probe + 1) / u64::from(2 * room)) as u32;
-            // Columns in an order that does not follow the rows.
-            let (x, y) = (at * 7 % tile.width, at / tile.width);
-            let pixel = self.job.pixel(tile.x + x, tile.y + y);
-            self.lot.push::<V>(first_point(self.job, self.constant, pixel));
+    fn open_run(&mut self, first_pixel: u32, columns: Range<usize>, im: f64, skim: u32) {
+        let mut x = columns.start;
+        while x < columns.end {
+            let pixel = first_pixel + x as u32;
+            if skim == 0 {
+                let point = [self.columns[x], im];
+                self.waiting.push(Orbit::first(pixel, point, self.constant));
+                x += 1;
+            } else {
+                let row = &self.columns[x..columns.end];
+                x += self.lot.push_row(pixel, (row, im), self.constant);
+                if self.lot.is_full() {
+                    self.settle_within(skim);
+                }
+            }
         }
-        self.lot.settle::<V, M>(self.proof, self.job.max_iter, LONGEST_SKIM);
-        let length = |at: usize| match self.lot.outcome(at).1 {
-            Outcome::Escaped { n, .. } => n,
-            Outcome::Interior | Outcome::Open => u32::MAX,
-        };
-        let mut lengths = [0; MAX_LOT];
-        let lengths = &mut lengths[..self.lot.len()];
-        lengths.iter_mut().enumerate().for_each(|(at, to)| *to = length(at));
-        lengths.sort_unstable();
-        let longest = lengths[lengths.len() * 3 / 4];
-        self.lot.clear();
-        if longest == u32::MAX { 0 } else { longest + SKIM_MARGIN }
+    }
+
+    /// Whether the end of some orbits of a tile may be known without a step.
+    #[inline(always)]
+    fn may_be_known(&self, tile: Region) -> bool {
+        let lattice = &self.job.lattice;
+        match self.job.formula {
+            Formula::Mandelbrot => {
+                self.job.shortcuts == Shortcuts::On && meets_known_interior(lattice, tile)
+            }
+            Formula::Julia { .. } => reaches_bailout(lattice, tile),
+            Formula::BurningShip | Formula::Tricorn => false,
+        }
+    }
+
+    /// Finds the points of a row whose end is known without a step: interior ones of the Mandelbrot set
+    /// and, for Julia sets, those that begin past the bailout.
+    #[inline(always)]
+    fn find_known(&mut self, im: f64) {
+        let row = self.columns.iter().zip(&mut self.known);
+        match self.constant {
+            None => row.for_each(|(re, known)| *known = is_known_interior(*re, im)),
+            Some(_) => row.for_each(|(re, known)| *known = re * re + im * im > BAILOUT_SQR),
+        }
+    }
+
+    /// Writes what is known without a step.
+    #[inline(always)]
+    fn tell_known(&mut self, first_pixel: u32, columns: Range<usize>) {
+        for pixel in first_pixel + columns.start as u32..first_pixel + columns.end as u32 {
+            if self.constant.is_none() {
+                self.job.plane.set_mu(pixel, INTERIOR);
+                continue;
+            }
+            let [x, y] = first_point(self.job, self.constant, pixel).z;
+            self.job.plane.set_mu(pixel, smooth(0, x * x + y * y));
+            if self.job.plane.has_distance() && self.slopes.push(0, pixel) {
+                self.run_slopes();
+            }
+        }
     }
 }
 
@@ -168,7 +215,7 @@ impl<V: Lanes, M: Map> Traffic for Worker<'_, V, M> {
 
     #[inline(always)]
     fn ending(&mut self, orbit: Orbit) {
-        if self.lot.push::<V>(orbit) {
+        if self.lot.push(orbit) {
             self.settle();
         }
     }
@@ -181,7 +228,7 @@ impl<V: Lanes, M: Map> Traffic for Worker<'_, V, M> {
 
 /// The beginning of a pixel's orbit.
 #[inline(always)]
-fn first_point(job: &Job<'_>, constant: Option<[f64; 2]>, pixel: u32) -> Orbit {
+pub(super) fn first_point(job: &Job<'_>, constant: Option<[f64; 2]>, pixel: u32) -> Orbit {
     let (x, y) = (pixel % job.region.width, pixel / job.region.width);
     let re = job.lattice.re(job.region.x + x);
     let im = job.lattice.im(job.region.y + y);
@@ -198,8 +245,16 @@ fn is_known_interior(x: f64, y: f64) -> bool {
     (q * (q + from_cusp) <= 0.25 * y_sqr) | (from_minus_one * from_minus_one + y_sqr <= 0.0625)
 }
 
+/// Whether a corner of a tile lies past the bailout.
+fn reaches_bailout(lattice: &Lattice, tile: Region) -> bool {
+    let (right, bottom) = (tile.x + tile.width - 1, tile.y + tile.height - 1);
+    let largest = |a: f64, b: f64| (a * a).max(b * b);
+    largest(lattice.re(tile.x), lattice.re(right)) + largest(lattice.im(tile.y), lattice.im(bottom))
+        > BAILOUT_SQR
+}
+
 /// Whether a tile touches the rectangle around the cardioid and the disc.
-fn meets_known_interior(lattice: &shimmer_fractal::Lattice, tile: Region) -> bool {
+fn meets_known_interior(lattice: &Lattice, tile: Region) -> bool {
     let (left, right) = (lattice.re(tile.x), lattice.re(tile.x + tile.width - 1));
     let (top, bottom) = (lattice.im(tile.y), lattice.im(tile.y + tile.height - 1));
     right >= -1.25 && left <= 0.375 && top >= -0.65 && bottom <= 0.65

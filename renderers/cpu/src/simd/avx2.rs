@@ -19,6 +19,7 @@ impl Proof {
     }
 
     /// Runs a kernel on vectors of four doubles.
+    #[inline(never)]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,fma")]
         fn compiled<K: Kernel>(proof: Proof, kernel: K) -> K::Output {
@@ -37,6 +38,11 @@ impl Lanes for F64x4 {
     type Mask = __m256d;
     type Proof = Proof;
     const LANES: usize = 4;
+
+    #[inline(always)]
+    fn call<K: Kernel>(proof: Proof, kernel: K) -> K::Output {
+        proof.run(kernel)
+    }
 
     #[inline(always)]
     fn splat(_: Proof, value: f64) -> Self {

@@ -66,6 +66,8 @@ pub(crate) trait Lanes: Copy {
     /// Lanes of a vector.
     const LANES: usize;
 
+    /// Runs a kernel on these vectors as a function of its own.
+    fn call<K: Kernel>(proof: Self::Proof, kernel: K) -> K::Output;
     fn splat(proof: Self::Proof, value: f64) -> Self;
     /// The first [`Lanes::LANES`] of a slice.
     fn load(proof: Self::Proof, from: &[f64]) -> Self;

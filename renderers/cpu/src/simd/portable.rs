@@ -3,7 +3,7 @@
 //! The rule: the reference for the others. It is slow where the machine has no fused multiply-add,
 //! and still gives the same bits.
 
-use super::Lanes;
+use super::{Kernel, Lanes};
 
 const LANES: usize = 4;
 
@@ -15,6 +15,10 @@ impl Lanes for Array {
     type Mask = [bool; LANES];
     type Proof = ();
     const LANES: usize = LANES;
+
+    fn call<K: Kernel>(proof: (), kernel: K) -> K::Output {
+        kernel.run::<Self>(proof)
+    }
 
     #[inline(always)]
     fn splat(_: (), value: f64) -> Self {

@@ -233,10 +233,12 @@ struct Vector<V: Lanes> {
     norm_sqr: V,
     /// Where in the lot it belongs.
     at: usize,
-    /// The strides of the flight when it joined, and those after which one of its orbits may come to
-    /// its limit.
+    /// The strides of the flight when it joined, and those after which it is to leave, before one of
+    /// its orbits may come to its limit.
     begin: u32,
     stop: u32,
+    /// Whether it is to leave after the next stride.
+    is_over: bool,
 }
 
 impl<V: Lanes> Vector<V> {
@@ -247,7 +249,8 @@ impl<V: Lanes> Vector<V> {
         let (taken, norm_sqr) = (V::splat(proof, OPEN), V::splat(proof, BAILOUT_SQR));
         let (x, y, cx, cy) = (zero, zero, zero, zero);
         let open = taken.equal(taken);
-        Self { x, y, cx, cy, open, taken, norm_sqr, at: 0, begin: 0, stop: NEVER }
+        let (at, begin, stop) = (0, 0, NEVER);
+        Self { x, y, cx, cy, open, taken, norm_sqr, at, begin, stop, is_over: false }
     }
 
     #[inline(always)]
@@ -255,20 +258,20 @@ impl<V: Lanes> Vector<V> {
         [self.x, self.y] = M::step::<V>([self.x, self.y], [self.cx, self.cy]);
     }
 
-    /// `|z|^2`, and the orbits that have escaped within the last steps.
+    /// `|z|^2`.
     #[inline(always)]
-    fn look(&self, proof: V::Proof) -> (V, V::Mask) {
-        let norm_sqr = self.y.mul_add(self.y, self.x.mul(self.x));
-        (norm_sqr, V::and(norm_sqr.greater(V::splat(proof, BAILOUT_SQR)), self.open))
+    fn norm_sqr(&self) -> V {
+        self.y.mul_add(self.y, self.x.mul(self.x))
     }
 
-    /// Notes the orbits that have escaped; whether any has not ended.
+    /// Notes which orbits have escaped within the last steps.
     #[inline(always)]
-    fn note(&mut self, proof: V::Proof, norm_sqr: V, escapes: V::Mask, steps: u32) -> bool {
+    fn look(&mut self, proof: V::Proof, steps: V) {
+        let norm_sqr = self.norm_sqr();
+        let escapes = V::and(norm_sqr.greater(V::splat(proof, BAILOUT_SQR)), self.open);
         self.norm_sqr = V::select(escapes, norm_sqr, self.norm_sqr);
-        self.taken = V::select(escapes, V::splat(proof, f64::from(steps)), self.taken);
-        self.open = self.taken.equal(V::splat(proof, OPEN));
-        V::bits(self.open) != 0
+        self.taken = V::select(escapes, steps, self.taken);
+        self.open = V::and_not(self.open, escapes);
     }
 }
 
@@ -301,25 +304,23 @@ impl<M: Map> Kernel for Finish<'_, M> {
             *limit = f64::from(max_iter - n);
         }
         let limits = V::load(proof, &limits);
-        loop {
+        vector.open = vector.taken.equal(splat(OPEN));
+        while V::bits(vector.open) != 0 {
             for step in 0..=STRIDE {
                 if step > 0 {
                     vector.step::<M>();
                 }
-                let is_open = vector.taken.equal(splat(OPEN));
-                let is_due = V::and(limits.equal(splat(f64::from(now + step))), is_open);
+                let is_due = V::and(limits.equal(splat(f64::from(now + step))), vector.open);
                 // Past the radius it will escape, but within it at the limit it belongs to the set.
-                let is_far = vector.look(proof).0.greater(splat(RADIUS_SQR));
-                let verdict = V::select(is_far, vector.taken, splat(INSIDE));
-                vector.taken = V::select(is_due, verdict, vector.taken);
+                let is_far = vector.norm_sqr().greater(splat(RADIUS_SQR));
+                let is_inside = V::and_not(is_due, is_far);
+                vector.taken = V::select(is_inside, splat(INSIDE), vector.taken);
+                vector.open = V::and_not(vector.open, is_inside);
             }
             now += STRIDE;
-            vector.open = vector.taken.equal(splat(OPEN));
-            let (norm_sqr, escapes) = vector.look(proof);
-            if !vector.note(proof, norm_sqr, escapes, now) {
-                return lot.take(&vector);
-            }
+            vector.look(proof, splat(f64::from(now)));
         }
+        lot.take(&vector);
     }
 }
 
@@ -341,6 +342,8 @@ impl<M: Map> Kernel for Follow<'_, M> {
         for vector in &mut vectors {
             busy += u32::from(self.board(proof, vector, &mut next, strides));
         }
+        let stride = V::splat(proof, f64::from(STRIDE));
+        let mut clock = V::splat(proof, 0.0);
         while busy > 0 {
             for _ in 0..STRIDE {
                 for vector in &mut vectors {
@@ -348,19 +351,24 @@ impl<M: Map> Kernel for Follow<'_, M> {
                 }
             }
             strides += 1;
+            clock = clock.add(stride);
             each_vector!(|v| {
                 let vector = &mut vectors[v];
-                let (norm_sqr, escapes) = vector.look(proof);
-                if V::bits(escapes) != 0 || strides == vector.stop {
+                vector.look(proof, clock);
+                // A stride late: by now the processor knows the answer and does not have to guess and
+                // throw away the steps that it has begun since.
+                let is_over = vector.is_over;
+                vector.is_over = V::bits(vector.open) == 0 || strides == vector.stop;
+                if is_over {
+                    let begin = V::splat(proof, -f64::from(vector.begin * STRIDE));
+                    let is_open = vector.open;
+                    vector.taken = V::select(is_open, vector.taken, vector.taken.add(begin));
+                    self.lot.take(vector);
                     let steps = (strides - vector.begin) * STRIDE;
-                    let goes_on = vector.note(proof, norm_sqr, escapes, steps);
-                    if !goes_on || strides == vector.stop {
-                        self.lot.take(vector);
-                        if goes_on && steps < self.budget {
-                            self.finish::<V>(proof, vector.at, steps);
-                        }
-                        busy -= u32::from(!self.board(proof, vector, &mut next, strides));
+                    if V::bits(is_open) != 0 && steps < self.budget {
+                        self.finish::<V>(proof, vector.at, steps);
                     }
+                    busy -= u32::from(!self.board(proof, vector, &mut next, strides));
                 }
             });
         }
@@ -383,8 +391,8 @@ impl<M: Map> Follow<'_, M> {
             *vector = self.lot.vector(proof, at);
             let last = self.lot.n.0[at..at + V::LANES].iter().copied().fold(0, u32::max);
             let granted = ((self.max_iter - last) / STRIDE).min(self.budget / STRIDE);
-            if granted > 0 {
-                (vector.begin, vector.stop) = (strides, strides + granted);
+            if granted > 1 {
+                (vector.begin, vector.stop) = (strides, strides + granted - 1);
                 return true;
             }
             self.lot.take(vector);

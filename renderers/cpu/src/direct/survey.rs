@@ -27,7 +27,7 @@ const SKIM_MARGIN: u32 = 8;
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
     pub(super) region: Region,
-    /// Steps within which three of four orbits end; 0 if that is more than a skim may take.
+    /// Steps within which nearly all orbits end; 0 if those of a quarter take more than a skim may.
     pub(super) skim: u32,
     /// Steps of all its probes: what it will cost, beside the others.
     cost: u32,
@@ -100,7 +100,7 @@ fn probe<V: Lanes, M: Map>(proof: V::Proof, job: &Job<'_>, region: Region, lot: 
     lot.clear();
     lengths.sort_unstable();
     let most = lengths[lengths.len() * 3 / 4];
-    let skim = if most == u32::MAX { 0 } else { most + SKIM_MARGIN };
+    let skim = if most == u32::MAX { 0 } else { (2 * most + SKIM_MARGIN).min(2 * LONGEST_SKIM) };
     // Those that go on are the longest by far.
     let cost = lengths.iter().map(|steps| (*steps).min(100 * LONGEST_SKIM)).sum();
     Tile { region, skim, cost }

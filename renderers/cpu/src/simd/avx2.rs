@@ -135,6 +135,12 @@ impl Lanes for F64x4 {
     }
 
     #[inline(always)]
+    fn and_not(a: __m256d, b: __m256d) -> __m256d {
+        // SAFETY: masks come from vectors.
+        unsafe { _mm256_andnot_pd(b, a) }
+    }
+
+    #[inline(always)]
     fn bits(mask: __m256d) -> u32 {
         // SAFETY: masks come from vectors.
         unsafe { _mm256_movemask_pd(mask) as u32 }

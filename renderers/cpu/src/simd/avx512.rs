@@ -146,6 +146,11 @@ impl Lanes for F64x8 {
     }
 
     #[inline(always)]
+    fn and_not(a: __mmask8, b: __mmask8) -> __mmask8 {
+        !b & a
+    }
+
+    #[inline(always)]
     fn bits(mask: __mmask8) -> u32 {
         u32::from(mask)
     }

@@ -90,6 +90,8 @@ pub(crate) trait Lanes: Copy {
     /// its exponent is set.
     fn reaches_two(self, other: Self) -> Self::Mask;
     fn and(a: Self::Mask, b: Self::Mask) -> Self::Mask;
+    /// Lanes of `a` that are not in `b`.
+    fn and_not(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// Lane `i` as bit `i`.
     fn bits(mask: Self::Mask) -> u32;
 }

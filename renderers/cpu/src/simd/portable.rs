@@ -92,6 +92,11 @@ impl Lanes for Array {
     }
 
     #[inline(always)]
+    fn and_not(a: Self::Mask, b: Self::Mask) -> Self::Mask {
+        std::array::from_fn(|i| a[i] && !b[i])
+    }
+
+    #[inline(always)]
     fn bits(mask: Self::Mask) -> u32 {
         mask.iter().enumerate().fold(0, |bits, (i, set)| bits | u32::from(*set) << i)
     }

@@ -1,24 +1,24 @@
-//! Eight neighbouring pixels of a deep view in step with each other.
+//! Sixteen neighbouring pixels of a deep view in step with each other.
 //!
 //! The rule: as long as neighbours agree about where on the reference orbit they are, they share every
 //! load and every decision; whoever disagrees goes on alone. What a pixel's value is depends on its
-//! eight and on nothing else, whatever the width of the vectors.
+//! group and on nothing else, whatever the width of the vectors.
 
 use shimmer_fractal::{BAILOUT_SQR, ComplexExp, FloatExp, RADIUS_SQR, exp2i};
 
 use super::guide::{Guide, NARROW_EXPONENT, Narrow, Track};
 use super::map::Square;
 use super::pixel::{Value, Walk};
-use crate::simd::{Lanes, MAX_LANES};
+use crate::simd::Lanes;
 
 /// Pixels of a group: [`COLUMNS`] by [`ROWS`].
-pub(super) const PIXELS: usize = 8;
+pub(super) const PIXELS: usize = 16;
 /// Columns of a group's pixels.
 pub(super) const COLUMNS: u32 = 4;
 /// Rows of a group's pixels.
-pub(super) const ROWS: u32 = 2;
+pub(super) const ROWS: u32 = 4;
 /// The most vectors that a group takes.
-const WIDE: usize = 2;
+const WIDE: usize = 4;
 /// A group with no more pixels than this is not worth its vectors.
 const FEW: u32 = 2;
 /// A difference may be taken over early, while the number is up to this many times larger: that loses
@@ -46,7 +46,7 @@ pub(super) struct Terms<'a> {
     pub(super) offset: [f64; 2],
 }
 
-/// Eight pixels on their way. A pixel that has ended goes on as the double of another, so that no
+/// Sixteen pixels on their way. A pixel that has ended goes on as the double of another, so that no
 /// decision has to leave it out.
 struct Group<'a, V: Lanes> {
     proof: V::Proof,
@@ -99,7 +99,7 @@ impl<'a, V: Lanes> Group<'a, V> {
     }
 
     #[inline(always)]
-    fn row(proof: V::Proof, from: &[f64; MAX_LANES]) -> Row<V> {
+    fn row(proof: V::Proof, from: &[f64; PIXELS]) -> Row<V> {
         std::array::from_fn(|v| V::load(proof, &from[v % Self::USED * V::LANES..]))
     }
 
@@ -109,7 +109,7 @@ impl<'a, V: Lanes> Group<'a, V> {
         let mantissa = terms.spacing.mantissa();
         let zero = [V::splat(proof, 0.0); WIDE];
         let points = [0, 1].map(|part| {
-            let mut lanes = [0.0; MAX_LANES];
+            let mut lanes = [0.0; PIXELS];
             for (lane, place) in lanes.iter_mut().zip(places[part]) {
                 *lane = (place + terms.offset[part]) * mantissa;
             }
@@ -197,8 +197,8 @@ impl<'a, V: Lanes> Group<'a, V> {
 
     /// The larger part of each difference.
     #[inline(always)]
-    fn sizes(&self) -> [f64; MAX_LANES] {
-        let mut lanes = [0.0; MAX_LANES];
+    fn sizes(&self) -> [f64; PIXELS] {
+        let mut lanes = [0.0; PIXELS];
         for v in 0..Self::USED {
             self.d[0][v].abs().max(self.d[1][v].abs()).store(&mut lanes[v * V::LANES..]);
         }
@@ -314,7 +314,7 @@ impl<'a, V: Lanes> Group<'a, V> {
         if escapes | smaller == 0 && self.n < self.terms.max_iter && !is_end {
             return;
         }
-        let mut lanes = [[0.0; MAX_LANES]; 5];
+        let mut lanes = [[0.0; PIXELS]; 5];
         for (lanes, row) in lanes.iter_mut().zip([full[0], full[1], norms, self.j[0], self.j[1]]) {
             for v in 0..Self::USED {
                 row[v].store(&mut lanes[v * V::LANES..]);
@@ -374,7 +374,7 @@ impl<'a, V: Lanes> Group<'a, V> {
         }
         let double = self.live.trailing_zeros() as usize;
         for row in self.d.iter_mut().chain(&mut self.j).chain(&mut self.c) {
-            let mut lanes = [0.0; MAX_LANES];
+            let mut lanes = [0.0; PIXELS];
             for v in 0..Self::USED {
                 row[v].store(&mut lanes[v * V::LANES..]);
             }
@@ -388,7 +388,7 @@ impl<'a, V: Lanes> Group<'a, V> {
     /// One of the pixels by itself.
     fn alone(&self, pixel: usize) -> Walk<'a, Square> {
         let lane = |row: &Row<V>| {
-            let mut lanes = [0.0; MAX_LANES];
+            let mut lanes = [0.0; PIXELS];
             row[pixel / V::LANES].store(&mut lanes);
             lanes[pixel % V::LANES]
         };

@@ -37,6 +37,9 @@ impl Raw {
     /// The counts as little-endian singles and nothing else.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.mu.iter().flat_map(|mu| mu.to_le_bytes()).collect()
+        let mut bytes = Vec::with_capacity(self.mu.len() * 4);
+        // Not a flattened iterator, which asks about each byte whether it is the last.
+        self.mu.iter().for_each(|mu| bytes.extend_from_slice(&mu.to_le_bytes()));
+        bytes
     }
 }

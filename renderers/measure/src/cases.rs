@@ -16,7 +16,7 @@ pub struct Case {
 
 /// Name, centre, zoom, pixels of a side, limit on iterations.
 const SHALLOW: &[(&str, [&str; 2], &str, u32, u64)] = &[
-    ("interior", ["-0.1", "0"], "20", 1024, 4_000),
+    ("interior", ["-0.1", "0"], "20", 512, 20_000),
     ("whole set", ["-0.5", "0"], "1", 2048, 1_000),
     ("seahorse valley", ["-0.745", "0.1"], "200", 1024, 2_000),
     ("seahorse", ["-0.743643887037151", "0.131825904205330"], "1e7", 1024, 10_000),

@@ -156,7 +156,7 @@ mod tests {
             .map(|who| measure(interior, who, Duration::ZERO, &Control::default()).unwrap())
             .collect();
         for (row, who) in rows.iter().zip(&contenders) {
-            assert_eq!((row.pixels, row.mean_steps), (32 * 32, 4_000.0));
+            assert_eq!((row.pixels, row.mean_steps), (16 * 16, 20_000.0));
             assert_eq!(row.of_peak.is_some(), who.takes_every_step);
             assert!(row.wall_ms > 0.0 && row.cpu_ms > 0.0 && row.first_ms > 0.0);
         }
@@ -164,7 +164,7 @@ mod tests {
         assert!(rows[0].cpu_ms > 3.0 * rows[1].cpu_ms, "{rows:?}");
         let text = Table(&rows).to_string();
         assert_eq!(text.lines().count(), 2 + rows.len());
-        assert!(text.contains("| interior        | 1e1    |    4000 | cpu, 1 thread"), "{text}");
+        assert!(text.contains("| interior        | 1e1    |   20000 | cpu, 1 thread"), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The rule: built once for a view and read by all its threads; nothing here depends on a pixel.
 
-use super::map::Map;
+use super::map::{Derivative, Map};
 use shimmer_fractal::{
     ComplexExp, Control, FIRST_LEVEL, FloatExp, Leap, Leaps, Linear, Orbit, Precision, Reference,
     RenderError, View, exp2i,
@@ -46,7 +46,7 @@ pub(super) struct Track<M: Map> {
     orbit: Orbit,
     pub(super) leaps: Leaps<M::Linear>,
     /// The same leaps in doubles, level by level.
-    narrow: Vec<Vec<Narrow<M::Small>>>,
+    narrow: Vec<Vec<Narrow<<M::Linear as Derivative>::Small>>>,
 }
 
 impl<M: Map> Track<M> {
@@ -70,8 +70,8 @@ impl<M: Map> Track<M> {
         &self,
         from: usize,
         most: u32,
-        holds: impl Fn(&Narrow<M::Small>) -> bool,
-    ) -> Option<(&Narrow<M::Small>, u32)> {
+        holds: impl Fn(&Narrow<<M::Linear as Derivative>::Small>) -> bool,
+    ) -> Option<(&Narrow<<M::Linear as Derivative>::Small>, u32)> {
         let index = from.wrapping_sub(1);
         let mut best = None;
         let mut steps = 1 << FIRST_LEVEL;
@@ -97,16 +97,20 @@ impl<M: Map> Track<M> {
 
 /// A leap in doubles, with radius zero where doubles cannot hold it. Where constants are too small for
 /// doubles, only leaps in which they do not matter are kept.
-fn narrow<M: Map>(leap: &Leap<M::Linear>, is_scaled: bool, reach: FloatExp) -> Narrow<M::Small> {
+fn narrow<M: Map>(
+    leap: &Leap<M::Linear>,
+    is_scaled: bool,
+    reach: FloatExp,
+) -> Narrow<<M::Linear as Derivative>::Small> {
     // Parts are compared instead of absolute values; the larger part is at least 0.7 of those.
     let part = |bound: FloatExp| (bound * FloatExp::from(std::f64::consts::FRAC_1_SQRT_2)).to_f64();
     let is_double = |norm: FloatExp| norm < FloatExp::new(1.0, 1000);
-    let (a, mut b, q) = (M::small(leap.a), M::small(leap.b), M::small(leap.q));
+    let (a, mut b, q) = (leap.a.small(), leap.b.small(), leap.q.small());
     let mut usable = is_double(leap.a.norm());
     if is_scaled {
         let smallest = leap.a.norm() * FloatExp::new(1.0, NARROW_EXPONENT - 60);
         usable &= leap.b.norm() * reach < smallest;
-        b = M::small(M::Linear::ZERO);
+        b = M::Linear::ZERO.small();
     } else {
         usable &= is_double(leap.b.norm());
     }

@@ -26,23 +26,76 @@ impl Number for FloatExp {
     }
 }
 
-/// A formula as perturbation sees it.
-pub(super) trait Map: Copy + Send + Sync + 'static {
-    /// The derivatives of its steps.
-    type Linear: Linear;
+/// The derivative of a step or a leap: a complex number or a matrix.
+pub(super) trait Derivative: Linear {
     /// The same in doubles.
-    type Small: Copy + Send + Sync;
+    type Small: Small;
     /// Columns of a derivative that have to be followed: one is enough for a complex number.
     const COLUMNS: usize;
 
     /// In doubles; zero below their range.
-    fn small(linear: Self::Linear) -> Self::Small;
+    fn small(self) -> Self::Small;
+}
 
+impl Derivative for ComplexExp {
+    type Small = [f64; 2];
+    const COLUMNS: usize = 1;
+
+    fn small(self) -> [f64; 2] {
+        self.to_f64()
+    }
+}
+
+impl Derivative for MatrixExp {
+    type Small = [f64; 4];
+    const COLUMNS: usize = 2;
+
+    fn small(self) -> [f64; 4] {
+        self.matrix()
+    }
+}
+
+/// A derivative in doubles.
+pub(super) trait Small: Copy + Send + Sync {
     /// `a + q d`: a leap's derivative as it is at a difference.
-    fn bent(a: Self::Small, q: Self::Small, d: [f64; 2]) -> Self::Small;
+    fn bent(self, q: Self, d: [f64; 2]) -> Self;
 
-    /// A derivative applied to a difference.
-    fn apply(small: Self::Small, difference: [f64; 2]) -> [f64; 2];
+    /// Applied to a difference.
+    fn apply(self, difference: [f64; 2]) -> [f64; 2];
+}
+
+impl Small for [f64; 2] {
+    #[inline(always)]
+    fn bent(self, q: Self, d: [f64; 2]) -> Self {
+        let [x, y] = q.apply(d);
+        [self[0] + x, self[1] + y]
+    }
+
+    #[inline(always)]
+    fn apply(self, [dx, dy]: [f64; 2]) -> [f64; 2] {
+        let [ax, ay] = self;
+        [ax * dx - ay * dy, ax * dy + ay * dx]
+    }
+}
+
+impl Small for [f64; 4] {
+    // Leaps over folds do not bend.
+    #[inline(always)]
+    fn bent(self, _: Self, _: [f64; 2]) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn apply(self, [dx, dy]: [f64; 2]) -> [f64; 2] {
+        let [a, b, c, d] = self;
+        [a * dx + b * dy, c * dx + d * dy]
+    }
+}
+
+/// A formula as perturbation sees it.
+pub(super) trait Map: Copy + Send + Sync + 'static {
+    /// The derivatives of its steps.
+    type Linear: Derivative;
 
     /// `f(Z + d) - f(Z)`.
     fn step<N: Number>(z: [N; 2], d: [N; 2]) -> [N; 2];
@@ -57,23 +110,6 @@ pub(super) struct Square;
 
 impl Map for Square {
     type Linear = ComplexExp;
-    type Small = [f64; 2];
-    const COLUMNS: usize = 1;
-
-    fn small(linear: ComplexExp) -> [f64; 2] {
-        linear.to_f64()
-    }
-
-    #[inline(always)]
-    fn bent([ax, ay]: [f64; 2], q: [f64; 2], d: [f64; 2]) -> [f64; 2] {
-        let [x, y] = Self::apply(q, d);
-        [ax + x, ay + y]
-    }
-
-    #[inline(always)]
-    fn apply([ax, ay]: [f64; 2], [dx, dy]: [f64; 2]) -> [f64; 2] {
-        [ax * dx - ay * dy, ax * dy + ay * dx]
-    }
 
     #[inline(always)]
     fn step<N: Number>([x, y]: [N; 2], [dx, dy]: [N; 2]) -> [N; 2] {
@@ -94,22 +130,6 @@ pub(super) struct Ship;
 
 impl Map for Ship {
     type Linear = MatrixExp;
-    type Small = [f64; 4];
-    const COLUMNS: usize = 2;
-
-    fn small(linear: MatrixExp) -> [f64; 4] {
-        linear.matrix()
-    }
-
-    #[inline(always)]
-    fn bent(a: [f64; 4], _: [f64; 4], _: [f64; 2]) -> [f64; 4] {
-        a
-    }
-
-    #[inline(always)]
-    fn apply([a, b, c, d]: [f64; 4], [dx, dy]: [f64; 2]) -> [f64; 2] {
-        [a * dx + b * dy, c * dx + d * dy]
-    }
 
     #[inline(always)]
     fn step<N: Number>([x, y]: [N; 2], [dx, dy]: [N; 2]) -> [N; 2] {
@@ -142,22 +162,6 @@ pub(super) struct Conjugate;
 
 impl Map for Conjugate {
     type Linear = MatrixExp;
-    type Small = [f64; 4];
-    const COLUMNS: usize = 2;
-
-    fn small(linear: MatrixExp) -> [f64; 4] {
-        linear.matrix()
-    }
-
-    #[inline(always)]
-    fn bent(a: [f64; 4], _: [f64; 4], _: [f64; 2]) -> [f64; 4] {
-        a
-    }
-
-    #[inline(always)]
-    fn apply([a, b, c, d]: [f64; 4], [dx, dy]: [f64; 2]) -> [f64; 2] {
-        [a * dx + b * dy, c * dx + d * dy]
-    }
 
     #[inline(always)]
     fn step<N: Number>(z: [N; 2], d: [N; 2]) -> [N; 2] {

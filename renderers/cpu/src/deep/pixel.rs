@@ -8,7 +8,7 @@ use shimmer_fractal::{
 };
 
 use super::guide::{Guide, NARROW_EXPONENT, Narrow, Track, narrow_floor};
-use super::map::Map;
+use super::map::{Derivative, Map, Small};
 
 /// A pixel's numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,12 +111,13 @@ impl<'a, M: Map> Walk<'a, M> {
     fn is_narrow(&self) -> bool {
         let fits = |part: FloatExp| part == FloatExp::ZERO || part.exponent() > NARROW_EXPONENT;
         let both = || fits(self.d.re()) && fits(self.d.im());
-        !self.guide.is_scaled || self.d.exponent > NARROW_EXPONENT && (M::COLUMNS == 1 || both())
+        !self.guide.is_scaled
+            || self.d.exponent > NARROW_EXPONENT && (M::Linear::COLUMNS == 1 || both())
     }
 
     /// The derivative as two columns; the second of a complex number follows from the first.
     fn columns<T: Copy>(j: [[T; 2]; 2], minus: impl Fn(T) -> T) -> [[T; 2]; 2] {
-        if M::COLUMNS == 1 { [j[0], [minus(j[0][1]), j[0][0]]] } else { j }
+        if M::Linear::COLUMNS == 1 { [j[0], [minus(j[0][1]), j[0][0]]] } else { j }
     }
 
     /// Follows the difference in doubles.
@@ -131,26 +132,28 @@ impl<'a, M: Map> Walk<'a, M> {
         loop {
             let size = d[0].abs().max(d[1].abs());
             let is_lost = |part: f64| part != 0.0 && part.abs() < floor;
-            if size < floor || M::COLUMNS == 2 && d.into_iter().any(is_lost) {
+            if size < floor || M::Linear::COLUMNS == 2 && d.into_iter().any(is_lost) {
                 self.d = ComplexExp::from(d);
                 self.j = j.map(ComplexExp::from);
                 return Stretch::Changed;
             }
             let most = self.max_iter.saturating_sub(self.n);
-            let holds = |leap: &Narrow<M::Small>| leap.holds(|r| size < r, |r| size > r);
+            let holds = |leap: &Narrow<<M::Linear as Derivative>::Small>| {
+                leap.holds(|r| size < r, |r| size > r)
+            };
             let leap = self.track.longest(self.at, most, holds);
             let mut taken = 1;
             if let Some((leap, steps)) = leap {
                 taken = steps;
-                let tangent = M::bent(leap.a, leap.q, [2.0 * d[0], 2.0 * d[1]]);
-                for column in 0..M::COLUMNS {
-                    j[column] = plus(M::apply(tangent, j[column]), M::apply(leap.b, c_j[column]));
+                let tangent = leap.a.bent(leap.q, [2.0 * d[0], 2.0 * d[1]]);
+                for column in 0..M::Linear::COLUMNS {
+                    j[column] = plus(tangent.apply(j[column]), leap.b.apply(c_j[column]));
                 }
-                d = plus(M::apply(M::bent(leap.a, leap.q, d), d), M::apply(leap.b, c));
+                d = plus(leap.a.bent(leap.q, d).apply(d), leap.b.apply(c));
             } else {
                 let z = points[self.at];
                 let full = plus(z, d);
-                for column in 0..M::COLUMNS {
+                for column in 0..M::Linear::COLUMNS {
                     j[column] = plus(M::tangent(full, j[column]), c_j[column]);
                 }
                 d = plus(M::step(z, d), c);

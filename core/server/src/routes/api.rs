@@ -27,6 +27,7 @@ pub(crate) fn metrics(ask: &Ask<'_>) -> Result<Answer, Refused> {
         "timestamp": now(),
         "plugins": plugins,
         "system": system(app, &cards),
+        "score": score(app),
     })))
 }
 
@@ -191,6 +192,21 @@ fn system(app: &App, cards: &[Card]) -> Value {
 /// How many plugins run.
 pub(crate) fn running(cards: &[Card]) -> usize {
     cards.iter().filter(|card| card.state == State::Running).count()
+}
+
+/// The rolling statistics of beauty, so that a page need not read them out of the metrics' text.
+fn score(app: &App) -> Value {
+    let figures = app.fold.newest();
+    let rolling = figures.rolling;
+    json!({
+        "window": app.config().stats.rolling_window,
+        "events_total": figures.events_total,
+        "count": rolling.map_or(0, |rolling| rolling.count),
+        "avg": rolling.map(|rolling| rolling.avg),
+        "min": rolling.map(|rolling| rolling.min),
+        "max": rolling.map(|rolling| rolling.max),
+        "weighted_avg": figures.weighted_avg,
+    })
 }
 
 fn aggregates(hour: &Aggregates) -> Value {

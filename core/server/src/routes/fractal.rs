@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use serde_json::json;
 use shimmer_fractal::Formula;
@@ -22,6 +22,9 @@ use crate::metrics::Lookup;
 const PICTURE_CACHING: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 /// A tile follows its address alone. A week bounds how long another version's colours stay.
 const TILE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=604800, immutable");
+
+/// Who drew a picture and how long it took, for pages that show it (W3C Server Timing).
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Both routes.
 pub(crate) struct Fractals {
@@ -58,7 +61,9 @@ impl Fractals {
             let picture = self.app.studio.picture(&wish.work, section).await;
             let (drawn, lookup) = picture.map_err(|failure| refusal(failure, section, id))?;
             log(id, &wish, Some(&drawn), lookup);
+            let timing = timing(&drawn);
             Answer::ok(wish.work.form.media_type(), body(&wish, drawn))
+                .header(SERVER_TIMING, timing)
         };
         // Hexadecimal digits between quotes are always a header's value.
         if let Ok(etag) = HeaderValue::from_str(&etag) {
@@ -106,6 +111,11 @@ fn log(id: &RequestId, wish: &Wish, drawn: Option<&Drawn>, lookup: Lookup) {
         tile = wish.shown.is_none(),
         "fractal"
     );
+}
+
+fn timing(drawn: &Drawn) -> HeaderValue {
+    let text = format!("render;dur={};desc={}", render_ms(drawn), drawn.backend);
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("render"))
 }
 
 /// To the microsecond.

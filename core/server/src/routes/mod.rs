@@ -10,6 +10,7 @@ mod reload;
 mod root;
 mod snapshot;
 mod streams;
+mod ui;
 
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ pub(crate) fn service(app: &Arc<App>) -> Service {
     let router = Router::new()
         .get(Page::new(app, root::show))
         .head(Page::new(app, root::show))
+        .push(get("ui", ui::show))
+        .push(get("ui/{**name}", ui::show))
         .push(get("health", health::health))
         .push(get("ready", health::ready))
         .push(get("snapshot", snapshot::show))

@@ -1,23 +1,16 @@
 //! `GET /`: the dashboard for people, the health for programs that prefer JSON.
 
-use http::header::{ACCEPT, CACHE_CONTROL, VARY};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
+use http::header::{ACCEPT, VARY};
 
-use super::health;
 use super::page::Ask;
+use super::{health, ui};
 use crate::http::{Answer, Refused};
-
-const PAGE: &str = include_str!("../../assets/plain.html");
 
 /// Answers.
 pub(crate) fn show(ask: &Ask<'_>) -> Result<Answer, Refused> {
-    let answer = if prefers_json(ask.headers) {
-        health::health(ask)?
-    } else {
-        Answer::ok("text/html; charset=utf-8", PAGE)
-            .header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
-    };
-    Ok(answer.header(VARY, HeaderValue::from_static("accept")))
+    let answer = if prefers_json(ask.headers) { health::health(ask)? } else { ui::page(ask) };
+    Ok(answer.header(VARY, ui::VARIES))
 }
 
 /// Whether JSON is wanted more than HTML; where both are as welcome, as with `*/*`, it is HTML.
@@ -55,6 +48,8 @@ fn quality(accept: &str, main: &str, sub: &str) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -1,0 +1,120 @@
+// The one stream of the page. The rule: data lives in plain columns, and a single counter tells the views that there is
+// more; nothing is reactive event by event.
+
+import { get } from '../lib/api';
+import { Connection, type Link } from './connection';
+import { isGap, type Row, type Snapshot, type StreamEvent } from './event';
+import { Feed } from './feed';
+import { SeriesTable } from './series';
+
+/** Events before the newest that are read again for the charts. */
+const REPLAYED = 10_000;
+const FIRST_ROWS = 500;
+const RATE_S = 5;
+/** The server's own default; /api/metrics says the one in use. */
+const USUAL_WINDOW = 50;
+const RETRY_MS = 1000;
+
+interface Score {
+  score?: { window?: number };
+}
+
+class Stream {
+  link = $state<Link>('connecting');
+  /** Grows with every batch: read it to be called again. */
+  version = $state(0);
+  /** Whether the server has said which events it holds. */
+  known = $state(false);
+  /** Events that the server could not give us any more. */
+  missed = $state(0);
+  series = new SeriesTable(USUAL_WINDOW);
+  feed = new Feed();
+  #window = USUAL_WINDOW;
+  #arrived = new Float64Array(RATE_S + 1);
+  #second = 0;
+  /** What the replay builds up, until it has reached what is shown. */
+  #replay: { until: number; series: SeriesTable; feed: Feed } | null = null;
+
+  start() {
+    void this.#begin();
+  }
+
+  /** Events a second, over the last five. */
+  rate(): number {
+    this.#count(0);
+    let sum = 0;
+    for (let back = 1; back <= RATE_S; back += 1)
+      sum += this.#arrived[(this.#second + RATE_S + 1 - back) % (RATE_S + 1)]!;
+    return sum / RATE_S;
+  }
+
+  async #begin() {
+    for (;;) {
+      try {
+        const [snapshot, metrics] = await Promise.all([
+          get<Snapshot>(`/snapshot?limit=${FIRST_ROWS}`),
+          get<Score>('/api/metrics'),
+        ]);
+        this.#window = metrics.score?.window ?? USUAL_WINDOW;
+        this.#first(snapshot);
+        return;
+      } catch {
+        this.link = 'lost';
+        await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  #first(snapshot: Snapshot) {
+    this.series = new SeriesTable(this.#window);
+    enter(snapshot.events, this.series, this.feed);
+    this.known = true;
+    this.version += 1;
+    const since = Math.max(0, snapshot.next_seq - REPLAYED);
+    this.#replay = {
+      until: snapshot.next_seq,
+      series: new SeriesTable(this.#window),
+      feed: new Feed(),
+    };
+    const connection: Connection = new Connection(since, {
+      rows: rows => this.#take(rows, connection.last),
+      link: link => (this.link = link),
+    });
+    if (since >= snapshot.next_seq) this.#replay = null;
+  }
+
+  #take(rows: Row[], last: number) {
+    const replay = this.#replay;
+    if (replay) {
+      // What was gone before the page was opened is not missed by it.
+      const events = rows.filter(row => !isGap(row) || row.to > replay.until);
+      enter(events, replay.series, replay.feed);
+      if (last < replay.until) return;
+      ({ series: this.series, feed: this.feed } = replay);
+      this.#replay = null;
+    } else {
+      enter(rows, this.series, this.feed);
+      this.#count(rows.length);
+      for (const row of rows) if (isGap(row)) this.missed += row.to - row.from + 1;
+    }
+    this.version += 1;
+  }
+
+  #count(events: number) {
+    const second = Math.floor(performance.now() / 1000);
+    const from = Math.max(this.#second + 1, second - RATE_S);
+    for (let s = from; s <= second; s += 1) this.#arrived[s % (RATE_S + 1)] = 0;
+    this.#second = second;
+    this.#arrived[second % (RATE_S + 1)]! += events;
+  }
+}
+
+function enter(rows: readonly Row[], series: SeriesTable, feed: Feed) {
+  feed.push(rows);
+  for (const row of rows) if (!isGap(row)) series.add(row, arrivedAt(row));
+}
+
+/** Seconds since the epoch. Arrival, not the event's own time: a recording replayed now belongs on today's chart. */
+export const arrivedAt = (event: StreamEvent): number => Date.parse(event.received_at) / 1000;
+
+export const stream = new Stream();

@@ -1,0 +1,206 @@
+// A real node and a real browser for a test. The rule: what a test waits for has a deadline, no page ends its life with an
+// error on its console, and everything that was started is stopped.
+
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after } from 'node:test';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+const root = resolve(import.meta.dirname, '../../../..');
+const target = process.env.SHIMMER_TARGET_DIR ?? join(root, 'target');
+const profile = process.env.SHIMMER_PROFILE ?? 'debug';
+/** Screenshots that stay for whoever wants to look. */
+export const shots = join(target, 'screenshots');
+export const TOKEN = 'browser-token';
+const PATIENCE_MS = 20_000;
+
+const built = (path: string) => {
+  const whole = join(target, profile, path);
+  assert.ok(existsSync(whole), `${whole} is missing: run \`cargo xtask test --only build\``);
+  return whole;
+};
+/** The library of a fixture plugin. */
+export const fixture = (name: string) => built(`examples/libfixture_${name}.so`);
+
+/** A node in a folder of its own. */
+export class Node {
+  readonly home = mkdtempSync(join(tmpdir(), 'shimmer-browser-'));
+  url = '';
+  #child: ChildProcess | null = null;
+
+  static async start(config = ''): Promise<Node> {
+    const node = new Node();
+    writeFileSync(join(node.home, 'shimmer.toml'), config);
+    await node.run();
+    after(async () => {
+      await node.stop();
+      rmSync(node.home, { recursive: true, force: true });
+    });
+    return node;
+  }
+
+  get port(): string {
+    return new URL(this.url).port;
+  }
+
+  /** Starts it, again under the same address when it had one. */
+  async run() {
+    const port = this.url ? this.port : '0';
+    const args = ['run', '--config', 'shimmer.toml', '--data-dir', 'data', '--port', port];
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, DASHBOARD_TOKEN: TOKEN };
+    const child = spawn(built('shimmer'), args, {
+      cwd: this.home,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    let log = '';
+    child.stderr.on('data', bytes => (log += bytes));
+    const lines = createInterface({ input: child.stdout });
+    this.url = await new Promise<string>((found, lost) => {
+      const late = setTimeout(() => lost(new Error(`the node did not start\n${log}`)), PATIENCE_MS);
+      lines.on('line', line => {
+        const url = /listening on (http:\S+)/.exec(line)?.[1];
+        if (!url) return;
+        clearTimeout(late);
+        found(url);
+      });
+      child.once('exit', code => lost(new Error(`the node ended with ${code}\n${log}`)));
+    });
+    await until('the node is ready', async () => (await fetch(`${this.url}/ready`)).ok);
+  }
+
+  /** Ends it by a signal and waits for its end. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM') {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null) return;
+    const gone = new Promise(done => child.once('exit', done));
+    child.kill(signal);
+    await gone;
+  }
+
+  /** Stops the process where it stands, and lets it go on: a network that is cut says nothing. */
+  freeze(frozen: boolean) {
+    this.#child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** Posts events and expects all of them to be taken. */
+  async post(events: readonly object[]) {
+    const answer = await fetch(`${this.url}/events`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/x-ndjson' },
+      body: events.map(event => JSON.stringify(event)).join('\n'),
+    });
+    const receipt = (await answer.json()) as { accepted: number; rejected: unknown[] };
+    assert.equal(receipt.accepted, events.length, JSON.stringify(receipt.rejected?.[0] ?? receipt));
+  }
+}
+
+let ids = 0;
+/** A general event of now. */
+export const event = (kind: string, value: number, more: object = {}) => ({
+  event_id: `t-${(ids += 1)}`,
+  timestamp: new Date().toISOString(),
+  kind,
+  value,
+  ...more,
+});
+/** A beauty event of now. */
+export const beauty = (score: number, more: object = {}) => ({
+  event_id: `t-${(ids += 1)}`,
+  timestamp: new Date().toISOString(),
+  beauty_score: score,
+  ...more,
+});
+
+/** Waits for a condition with a deadline. */
+export async function until(what: string, done: () => Promise<boolean> | boolean) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    if (await Promise.resolve(done()).catch(() => false)) return;
+    assert.ok(Date.now() < end, `${what}: waited ${PATIENCE_MS} ms`);
+    await new Promise(turn => setTimeout(turn, 20));
+  }
+}
+
+let browser: Promise<Browser> | null = null;
+
+function launch(): Promise<Browser> {
+  browser ??= chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--force-color-profile=srgb'],
+  });
+  return browser;
+}
+after(async () => (await browser)?.close());
+
+export interface Open {
+  width?: number;
+  height?: number;
+  context?: BrowserContextOptions;
+  /** Console errors that the test provokes. */
+  expected?: RegExp;
+}
+
+/** A page in a context of its own, at an address of the node; its console must stay free of errors. */
+export async function open(url: string, options: Open = {}): Promise<Page> {
+  const { width = 1280, height = 800 } = options;
+  const context = await (
+    await launch()
+  ).newContext({
+    viewport: { width, height },
+    ...options.context,
+  });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  const errors: string[] = [];
+  const note = (text: string) => {
+    if (!options.expected?.test(text)) errors.push(text);
+  };
+  page.on('console', message => {
+    if (message.type() === 'error' || message.type() === 'warning') note(message.text());
+  });
+  page.on('pageerror', error => note(String(error)));
+  page.on('request', request => {
+    const { origin, protocol } = new URL(request.url());
+    const own = origin === new URL(url).origin || protocol === 'data:' || protocol === 'blob:';
+    if (!own) note(`a request to ${request.url()}`);
+  });
+  after(async () => {
+    await context.close();
+    assert.deepEqual(errors, [], 'console errors');
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** Keeps a picture of the page. */
+export async function shot(page: Page, name: string) {
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
+
+/** No rule of axe is broken on the page as it stands, with the themes that are asked for. */
+export async function accessible(page: Page, themes = ['dark', 'light', 'contrast']) {
+  // Put there by the debugger, so that the page's policy stays as strict as it is.
+  await page.evaluate(axeSource);
+  for (const theme of themes) {
+    await page.evaluate(theme => (document.documentElement.dataset.theme = theme), theme);
+    const found = await page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: typeof import('axe-core') };
+      const { violations } = await axe.run(document);
+      return violations.map(
+        rule => `${rule.id}: ${rule.nodes.map(node => node.html).join('\n  ')}`,
+      );
+    });
+    assert.deepEqual(found, [], `axe, ${theme}, ${page.url()}`);
+  }
+}

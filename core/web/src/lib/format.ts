@@ -4,7 +4,12 @@ const DASH = '–';
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const tenth = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 const fine = new Intl.NumberFormat('en', { maximumSignificantDigits: 6 });
-const clockParts = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+const clockParts = new Intl.DateTimeFormat('en', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
 const dateParts = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
 type Maybe = number | null | undefined;
@@ -43,7 +48,7 @@ const time = (when: string | number | null | undefined) => {
   const date = new Date(when ?? NaN);
   return isNaN(date.getTime()) ? null : date;
 };
-/** Time of day in the reader's zone. */
+/** Time of day in the reader's zone, 18:04:05. */
 export const clock = (when: string | number | null | undefined) => {
   const date = time(when);
   return date ? clockParts.format(date) : DASH;

@@ -17,15 +17,14 @@ export class Poll<T> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #open: AbortController | null = null;
   #failures = 0;
+  #asked = '';
 
   /** Begins with the component that makes it and ends with it; a null path asks nothing. */
   constructor(path: () => string | null, everyMs: number) {
     this.#path = path;
     this.#everyMs = everyMs;
     $effect(() => {
-      void path();
-      this.data = null;
-      this.problem = null;
+      this.#turn(path());
       this.refresh();
       const shown = () => {
         if (!document.hidden) this.refresh();
@@ -36,6 +35,14 @@ export class Poll<T> {
         this.#stop();
       };
     });
+  }
+
+  /** Forgets the answer to another question. */
+  #turn(path: string | null) {
+    if (path === null || path === this.#asked) return;
+    this.#asked = path;
+    this.data = null;
+    this.problem = null;
   }
 
   /** Asks now. */

@@ -9,6 +9,5 @@ export interface View {
   readonly title: string;
   /** Outline of a 16 x 16 icon, for the path element's `d`. */
   readonly icon: string;
-  /** The component, loaded when the view is opened for the first time. */
-  readonly load: () => Promise<{ default: Component }>;
+  readonly component: Component;
 }

@@ -10,6 +10,8 @@ export interface Hooks {
   /** A batch, oldest first; called at most once a frame. */
   rows: (rows: Row[]) => void;
   link: (link: Link) => void;
+  /** The server's clock, in milliseconds since the epoch. */
+  clock: (now: number) => void;
 }
 
 /** The server is asked for a heartbeat a second, so two missed ones are noticed within three. */
@@ -103,7 +105,10 @@ export class Connection {
     const rows: Row[] = [];
     for (const text of unread) {
       const message = JSON.parse(text) as Message;
-      if (isHeartbeat(message)) continue;
+      if (isHeartbeat(message)) {
+        this.#hooks.clock(Date.parse(message.ts));
+        continue;
+      }
       if (isGap(message)) {
         // A gap that begins behind us says that the server holds fewer events than we saw: we go back with it.
         this.last = message.from <= this.last ? message.from - 1 : message.to;

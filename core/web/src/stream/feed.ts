@@ -31,19 +31,31 @@ export class Feed {
     return Math.min(this.#rows.length, KEPT_ROWS);
   }
 
-  /** The newest `limit` rows that pass, newest first, of those that were there when `upTo` had been added. */
-  newest(limit: number, filter: Filter, upTo = this.added): Row[] {
-    const skipped = this.added - upTo;
-    const end = this.#rows.length - skipped;
-    const first = Math.max(0, this.#rows.length - KEPT_ROWS);
-    const found: Row[] = [];
-    const needle = filter.text.toLowerCase();
-    for (let i = end - 1; i >= first && found.length < limit; i -= 1) {
-      const row = this.#rows[i]!;
-      if (passes(row, filter, needle)) found.push(row);
-    }
-    return found;
+  /** All rows that are kept, newest first. */
+  all(): Row[] {
+    return this.#rows.slice(-KEPT_ROWS).reverse();
   }
+
+  /** The newest `limit` rows that pass, newest first. */
+  newest(limit: number, filter: Filter): Row[] {
+    return select(this.#backwards(), filter, limit);
+  }
+
+  *#backwards(): Generator<Row> {
+    const first = Math.max(0, this.#rows.length - KEPT_ROWS);
+    for (let i = this.#rows.length - 1; i >= first; i -= 1) yield this.#rows[i]!;
+  }
+}
+
+/** The first `limit` rows that pass. */
+export function select(rows: Iterable<Row>, filter: Filter, limit: number): Row[] {
+  const found: Row[] = [];
+  const needle = filter.text.toLowerCase();
+  for (const row of rows) {
+    if (found.length >= limit) break;
+    if (passes(row, filter, needle)) found.push(row);
+  }
+  return found;
 }
 
 /** A gap always passes: whoever filters must know that something may be missing. */

@@ -32,6 +32,10 @@ class Stream {
   #window = USUAL_WINDOW;
   #arrived = new Float64Array(RATE_S + 1);
   #second = 0;
+  /** The second in which events began to count. */
+  #since = 0;
+  /** Milliseconds by which the server's clock is ahead of ours. */
+  #ahead = 0;
   /** What the replay builds up, until it has reached what is shown. */
   #replay: { until: number; series: SeriesTable; feed: Feed } | null = null;
 
@@ -39,13 +43,19 @@ class Stream {
     void this.#begin();
   }
 
-  /** Events a second, over the last five. */
+  /** The server's time, in seconds since the epoch: arrivals are stamped with it. */
+  now(): number {
+    return (Date.now() + this.#ahead) / 1000;
+  }
+
+  /** Events a second, over the last five whole ones. */
   rate(): number {
     this.#count(0);
     let sum = 0;
-    for (let back = 1; back <= RATE_S; back += 1)
+    const seconds = Math.min(RATE_S, this.#second - this.#since);
+    for (let back = 1; back <= seconds; back += 1)
       sum += this.#arrived[(this.#second + RATE_S + 1 - back) % (RATE_S + 1)]!;
-    return sum / RATE_S;
+    return seconds > 0 ? sum / seconds : this.#arrived[this.#second % (RATE_S + 1)]!;
   }
 
   async #begin() {
@@ -79,6 +89,7 @@ class Stream {
     const connection: Connection = new Connection(since, {
       rows: rows => this.#take(rows, connection.last),
       link: link => (this.link = link),
+      clock: now => (this.#ahead = now - Date.now()),
     });
     if (since >= snapshot.next_seq) this.#replay = null;
   }
@@ -104,6 +115,7 @@ class Stream {
     const second = Math.floor(performance.now() / 1000);
     const from = Math.max(this.#second + 1, second - RATE_S);
     for (let s = from; s <= second; s += 1) this.#arrived[s % (RATE_S + 1)] = 0;
+    if (!this.#since) this.#since = second;
     this.#second = second;
     this.#arrived[second % (RATE_S + 1)]! += events;
   }

@@ -4,7 +4,7 @@
 import type { StreamEvent } from './event';
 import { ranges, type Range } from './ranges';
 import { Rolling, type Figures } from './rolling';
-import { Rollup, type Bucket } from './rollup';
+import { Rollup } from './rollup';
 
 /** Most lines on the screen; one more is counted only. */
 export const MAX_SERIES = 20;
@@ -74,5 +74,3 @@ export class SeriesTable {
 /** The rollup of a range among those of a series. */
 export const within = (rollups: readonly Rollup[], range: Range): Rollup =>
   rollups[ranges.indexOf(range)] ?? rollups[0]!;
-
-export type { Bucket };

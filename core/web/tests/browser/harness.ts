@@ -8,8 +8,14 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { after } from 'node:test';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { after, type TestContext } from 'node:test';
+import {
+  chromium,
+  type Browser,
+  type BrowserContextOptions,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 
 const root = resolve(import.meta.dirname, '../../../..');
 const target = process.env.SHIMMER_TARGET_DIR ?? join(root, 'target');
@@ -33,11 +39,11 @@ export class Node {
   url = '';
   #child: ChildProcess | null = null;
 
-  static async start(config = ''): Promise<Node> {
+  static async start(t: TestContext, config = ''): Promise<Node> {
     const node = new Node();
     writeFileSync(join(node.home, 'shimmer.toml'), config);
     await node.run();
-    after(async () => {
+    t.after(async () => {
       await node.stop();
       rmSync(node.home, { recursive: true, force: true });
     });
@@ -82,6 +88,8 @@ export class Node {
     if (!child || child.exitCode !== null) return;
     const gone = new Promise(done => child.once('exit', done));
     child.kill(signal);
+    // A frozen process hears nothing else.
+    child.kill('SIGCONT');
     await gone;
   }
 
@@ -149,7 +157,7 @@ export interface Open {
 }
 
 /** A page in a context of its own, at an address of the node; its console must stay free of errors. */
-export async function open(url: string, options: Open = {}): Promise<Page> {
+export async function open(t: TestContext, url: string, options: Open = {}): Promise<Page> {
   const { width = 1280, height = 800 } = options;
   const context = await (
     await launch()
@@ -172,13 +180,20 @@ export async function open(url: string, options: Open = {}): Promise<Page> {
     const own = origin === new URL(url).origin || protocol === 'data:' || protocol === 'blob:';
     if (!own) note(`a request to ${request.url()}`);
   });
-  after(async () => {
+  t.after(async () => {
     await context.close();
     assert.deepEqual(errors, [], 'console errors');
   });
   await page.goto(url);
   return page;
 }
+
+/** The value of a figure on the page. */
+export const figure = (where: Page | Locator, label: string) =>
+  where
+    .locator('dl div')
+    .filter({ hasText: new RegExp(`^\\s*${label}`) })
+    .locator('dd');
 
 /** Keeps a picture of the page. */
 export async function shot(page: Page, name: string) {

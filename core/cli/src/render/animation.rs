@@ -3,7 +3,7 @@
 //! The rule: one picture is held at a time, and a picture that is there is whole, so that a run which
 //! was interrupted goes on where it stopped.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -144,7 +144,8 @@ impl Frames {
                 let done = "the same command goes on from there";
                 return Err(anyhow!("interrupted after {index} of {} frames: {done}", self.count));
             }
-            output::write(&path, &job.encode(&picture?)?)?;
+            let bytes = job.encode(&picture?)?;
+            output::write(&path, |output| output.write_all(&bytes))?;
         }
         if kept > 0 {
             eprintln!("kept {kept} frames that were there; remove them to have them drawn anew");

@@ -7,14 +7,14 @@ mod animation;
 mod bar;
 mod output;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::anyhow;
 use shimmer_backend::{Backend, BackendOptions, Backends};
 use shimmer_fractal::{
-    Channels, Control, Formula, MAX_SAMPLES, Palette, Picture, Refused, Region, Renderer, Style,
-    View, Viewport, ascii, ascii_viewport,
+    Channels, Control, Formula, MAX_SAMPLES, Palette, Picture, Raw, Refused, Region, Renderer,
+    Style, View, Viewport, ascii, ascii_viewport,
 };
 
 use crate::args::{PictureFormat, RenderArgs};
@@ -33,7 +33,7 @@ const MAX_THREADS: u64 = 1_024;
 /// Runs `shimmer render`.
 pub(crate) fn render(args: &RenderArgs) -> Outcome {
     let job = Job::read(args).map_err(usage)?;
-    let to_terminal = args.output == Path::new("-") && std::io::stdout().is_terminal();
+    let to_terminal = args.output == Path::new("-") && io::stdout().is_terminal();
     if to_terminal && job.format != PictureFormat::Ascii {
         let message = "a picture does not go to a terminal: give --output FILE or --format ascii";
         return Err(Failure::Usage(message.to_owned()));
@@ -47,12 +47,12 @@ pub(crate) fn render(args: &RenderArgs) -> Outcome {
     let bar = Bar::new();
     let report = |part: f32| bar.show(part);
     let control = Control { cancel: Some(stop.flag()), progress: Some(&report) };
-    let bytes = match job.draw(&backends, &control) {
+    let drawn = match job.draw(&backends, &control) {
         Err(_) if stop.is_set() => return Err(anyhow!("interrupted, nothing was written").into()),
         drawn => drawn?,
     };
     drop(bar);
-    Ok(output::write(&args.output, &bytes)?)
+    Ok(output::write(&args.output, |output| drawn.write_to(output))?)
 }
 
 /// What is to be drawn, checked.
@@ -94,21 +94,21 @@ impl Job {
         Ok(Self { view, style, samples, backends, format, frames })
     }
 
-    /// The bytes of a file of one picture.
-    fn draw(&self, backends: &Backends, control: &Control<'_>) -> anyhow::Result<Vec<u8>> {
+    fn draw(&self, backends: &Backends, control: &Control<'_>) -> anyhow::Result<Drawn> {
         let raw = || {
             let renderer = backends.choose(&self.view, Channels::Smooth, control)?;
             let all = Region::all(self.view.viewport());
             renderer.render(&self.view, all, Channels::Smooth, control)
         };
         match self.format {
-            PictureFormat::Raw => Ok(raw()?.to_bytes()),
+            PictureFormat::Raw => Ok(Drawn::Counts(raw()?)),
             PictureFormat::Ascii => {
                 let raw = raw()?;
-                Ok(ascii(&raw, raw.region.width, raw.region.height / 2).into_bytes())
+                let text = ascii(&raw, raw.region.width, raw.region.height / 2);
+                Ok(Drawn::File(text.into_bytes()))
             }
             PictureFormat::Png | PictureFormat::Webp | PictureFormat::Apng => {
-                self.encode(&self.picture(&self.view, backends, control)?)
+                Ok(Drawn::File(self.encode(&self.picture(&self.view, backends, control)?)?))
             }
         }
     }
@@ -129,6 +129,23 @@ impl Job {
             PictureFormat::Webp => picture.to_webp()?,
             _ => picture.to_png()?,
         })
+    }
+}
+
+/// One picture, before it goes anywhere.
+enum Drawn {
+    /// As large in memory as its file: made into bytes only on the way there.
+    Counts(Raw),
+    /// The bytes of its file.
+    File(Vec<u8>),
+}
+
+impl Drawn {
+    fn write_to(&self, to: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Counts(raw) => raw.write_to(to),
+            Self::File(bytes) => to.write_all(bytes),
+        }
     }
 }
 
@@ -213,7 +230,8 @@ pub(crate) mod tests {
         ]));
         let job = job.unwrap();
         let backends = Backends::new(job.backends).unwrap();
-        let bytes = job.draw(&backends, &Control::default()).unwrap();
+        let mut bytes = Vec::new();
+        job.draw(&backends, &Control::default()).unwrap().write_to(&mut bytes).unwrap();
         let counts: Vec<_> =
             bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         assert_eq!(counts.len(), 32);

@@ -68,10 +68,13 @@ impl Drop for Part {
     }
 }
 
-/// Writes a whole file.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+/// Writes a whole file, of what `content` writes.
+pub(crate) fn write(
+    path: &Path,
+    content: impl FnOnce(&mut Output) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
     let mut output = Output::open(path)?;
-    output.write_all(bytes).with_context(|| cannot_write(path))?;
+    content(&mut output).with_context(|| cannot_write(path))?;
     output.finish()
 }
 
@@ -87,19 +90,22 @@ mod tests {
     fn a_file_is_there_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.png");
-        write(&file, b"picture").unwrap();
+        let picture = |output: &mut Output| output.write_all(b"picture");
+        write(&file, picture).unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"picture");
         // A folder cannot be replaced by a file.
         let inner = folder.path().join("b.png");
         std::fs::create_dir(&inner).unwrap();
-        assert!(write(&inner, b"picture").is_err());
+        assert!(write(&inner, picture).is_err());
         let nowhere = folder.path().join("no/a.png");
-        let error = write(&nowhere, b"picture").unwrap_err().to_string();
+        let error = write(&nowhere, picture).unwrap_err().to_string();
         assert!(error.contains("a.png"), "{error}");
         // Work that ends early leaves what was there.
-        let mut begun = Output::open(&file).unwrap();
-        begun.write_all(b"half").unwrap();
-        drop(begun);
+        let half = |output: &mut Output| {
+            output.write_all(b"half")?;
+            Err(std::io::Error::other("the rest is missing"))
+        };
+        assert!(write(&file, half).is_err());
         assert_eq!(std::fs::read(&file).unwrap(), b"picture");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }

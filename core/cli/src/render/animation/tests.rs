@@ -54,7 +54,8 @@ fn frames_are_the_pictures_that_render_draws() {
     let goal = ["--width=24", "--height=16", "--max-iter=100", "--format=png"];
     let goal = job(&[&goal[..], &["--zoom=40", "--re=-0.75", "--im=0.1"]].concat()).unwrap();
     let backends = Backends::new(goal.backends).unwrap();
-    let picture = goal.draw(&backends, &Control::default()).unwrap();
+    let mut picture = Vec::new();
+    goal.draw(&backends, &Control::default()).unwrap().write_to(&mut picture).unwrap();
     assert_eq!(std::fs::read(folder.path().join("5.png")).unwrap(), picture);
 }
 

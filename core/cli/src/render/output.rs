@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// The standard output, or a file that appears when it is complete.
+/// The standard output, a pipe or device, or a file that appears when it is complete.
 pub(crate) enum Output {
     Standard(std::io::Stdout),
+    Special(File),
     File(Part),
 }
 
@@ -28,6 +29,12 @@ impl Output {
         if path == Path::new("-") {
             return Ok(Self::Standard(std::io::stdout()));
         }
+        // A pipe or a device is not replaced by a file, nor is a link, which keeps its target.
+        if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            let device = File::options().write(true).open(path);
+            return Ok(Self::Special(device.with_context(|| cannot_write(path))?));
+        }
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut part = OsString::from(path);
         part.push(".part");
         let part = PathBuf::from(part);
@@ -49,6 +56,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Self::Standard(out) => out.write(bytes),
+            Self::Special(device) => device.write(bytes),
             Self::File(part) => part.file.write(bytes),
         }
     }
@@ -56,6 +64,7 @@ impl Write for Output {
     fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Self::Standard(out) => out.flush(),
+            Self::Special(device) => device.flush(),
             Self::File(part) => part.file.flush(),
         }
     }
@@ -84,6 +93,8 @@ fn cannot_write(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
     use super::*;
 
     #[test]
@@ -108,5 +119,27 @@ mod tests {
         assert!(write(&file, half).is_err());
         assert_eq!(std::fs::read(&file).unwrap(), b"picture");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn pipes_and_links_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, file, link] = ["pipe", "a.png", "link"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo is there: apt-get install coreutils").success());
+        let reader = {
+            let pipe = pipe.clone();
+            std::thread::spawn(move || std::fs::read(pipe).unwrap())
+        };
+        let picture = |output: &mut Output| output.write_all(b"picture");
+        write(&pipe, picture).unwrap();
+        assert!(pipe.metadata().unwrap().file_type().is_fifo());
+        assert_eq!(reader.join().unwrap(), b"picture");
+        std::fs::write(&file, "before").unwrap();
+        symlink(&file, &link).unwrap();
+        write(&link, picture).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&file).unwrap(), b"picture");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

@@ -13,7 +13,8 @@ use shimmer_fractal::{Channels, Control, Raw, Region, RenderError};
 
 use crate::{Case, Contender};
 
-/// Fused multiply-adds of a step in doubles; the addition runs beside them.
+/// Fused multiply-adds of a step in doubles as it is usually written. The kernels exchange a fifth of them
+/// for additions, which run beside the rest, so that a little more than the whole can be reached.
 const FMA_PER_STEP: f64 = 3.0;
 /// Runs after the first.
 const MOST_RUNS: usize = 5;
@@ -39,7 +40,8 @@ pub struct Row {
     pub cpu_ms: f64,
     /// By the clock on the wall.
     pub steps_per_second: f64,
-    /// By CPU time, as a part of what a core can do; for a contender that takes every step.
+    /// By CPU time, as a part of what a core can do if a step is three multiply-adds; for a contender that
+    /// takes every step.
     pub of_peak: Option<f64>,
     /// What a core could do meanwhile, see [`fma_rate`].
     pub peak_fma_per_second: Option<f64>,

@@ -254,8 +254,8 @@ impl<V: Lanes> Vector<V> {
     }
 
     #[inline(always)]
-    fn step<M: Map>(&mut self) {
-        [self.x, self.y] = M::step::<V>([self.x, self.y], [self.cx, self.cy]);
+    fn step<M: Map>(&mut self, n: u32) {
+        [self.x, self.y] = M::step::<V>(n, [self.x, self.y], [self.cx, self.cy]);
     }
 
     /// `|z|^2`.
@@ -308,7 +308,7 @@ impl<M: Map> Kernel for Finish<'_, M> {
         while V::bits(vector.open) != 0 {
             for step in 0..=STRIDE {
                 if step > 0 {
-                    vector.step::<M>();
+                    vector.step::<M>(step - 1);
                 }
                 let is_due = V::and(limits.equal(splat(f64::from(now + step))), vector.open);
                 // Past the radius it will escape, but within it at the limit it belongs to the set.
@@ -345,9 +345,9 @@ impl<M: Map> Kernel for Follow<'_, M> {
         let stride = V::splat(proof, f64::from(STRIDE));
         let mut clock = V::splat(proof, 0.0);
         while busy > 0 {
-            for _ in 0..STRIDE {
+            for step in 0..STRIDE {
                 for vector in &mut vectors {
-                    vector.step::<M>();
+                    vector.step::<M>(step);
                 }
             }
             strides += 1;

@@ -2,6 +2,7 @@
 //!
 //! The rule: every path through the renderer takes these very steps, so that a pixel has one value.
 
+use super::lot::STRIDE;
 use crate::simd::Lanes;
 
 /// A complex number in each lane.
@@ -12,11 +13,22 @@ pub(super) trait Map: Copy + Send + Sync {
     /// Whether the derivative is a complex number; otherwise it is a matrix.
     const IS_ANALYTIC: bool;
 
-    /// `f(z) + c`.
-    fn step<V: Lanes>(z: Pair<V>, c: Pair<V>) -> Pair<V>;
+    /// `f(z) + c`, as step `n` of an orbit: its rounding depends on the place in a stride.
+    fn step<V: Lanes>(n: u32, z: Pair<V>, c: Pair<V>) -> Pair<V>;
 
     /// The derivative of `f` at `z` applied to a difference, plus `add`.
     fn tangent<V: Lanes>(z: Pair<V>, difference: Pair<V>, add: Pair<V>) -> Pair<V>;
+}
+
+/// `x^2 - y^2 + c`, by the place in a stride in one of two forms. Where additions have units of their own,
+/// as on AMD's processors, the first form waits for those and the second for the multiply-adds; in turns,
+/// both kinds work. Either is as exact as the other.
+#[inline(always)]
+fn real<V: Lanes>(n: u32, [x, y]: Pair<V>, c: V) -> V {
+    match n % STRIDE % 2 {
+        0 => x.add(y).mul_add(x.sub(y), c),
+        _ => x.mul_add(x, y.neg_mul_add(y, c)),
+    }
 }
 
 /// `z^2 + c`, for the Mandelbrot set and Julia sets.
@@ -27,9 +39,8 @@ impl Map for Square {
     const IS_ANALYTIC: bool = true;
 
     #[inline(always)]
-    fn step<V: Lanes>([x, y]: Pair<V>, [cx, cy]: Pair<V>) -> Pair<V> {
-        // Three fused multiply-adds and an addition: the bound that the kernels are measured by.
-        [x.mul_add(x, y.neg_mul_add(y, cx)), x.add(x).mul_add(y, cy)]
+    fn step<V: Lanes>(n: u32, [x, y]: Pair<V>, [cx, cy]: Pair<V>) -> Pair<V> {
+        [real(n, [x, y], cx), x.add(x).mul_add(y, cy)]
     }
 
     #[inline(always)]
@@ -47,8 +58,8 @@ impl Map for Ship {
     const IS_ANALYTIC: bool = false;
 
     #[inline(always)]
-    fn step<V: Lanes>([x, y]: Pair<V>, [cx, cy]: Pair<V>) -> Pair<V> {
-        [x.mul_add(x, y.neg_mul_add(y, cx)), x.add(x).abs().mul_add(y.abs(), cy)]
+    fn step<V: Lanes>(n: u32, [x, y]: Pair<V>, [cx, cy]: Pair<V>) -> Pair<V> {
+        [real(n, [x, y], cx), x.add(x).abs().mul_add(y.abs(), cy)]
     }
 
     #[inline(always)]
@@ -71,8 +82,8 @@ impl Map for Conjugate {
     const IS_ANALYTIC: bool = false;
 
     #[inline(always)]
-    fn step<V: Lanes>([x, y]: Pair<V>, [cx, cy]: Pair<V>) -> Pair<V> {
-        [x.mul_add(x, y.neg_mul_add(y, cx)), x.add(x).neg_mul_add(y, cy)]
+    fn step<V: Lanes>(n: u32, [x, y]: Pair<V>, [cx, cy]: Pair<V>) -> Pair<V> {
+        [real(n, [x, y], cx), x.add(x).neg_mul_add(y, cy)]
     }
 
     #[inline(always)]

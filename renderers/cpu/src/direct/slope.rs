@@ -102,7 +102,7 @@ fn follow<V: Lanes, M: Map>(
                 let next = keep(M::tangent(here, old, at(&add[column])), old);
                 (j[column][0][v], j[column][1][v]) = (next[0], next[1]);
             }
-            let next = keep(M::step(here, at(&c)), here);
+            let next = keep(M::step(step, here, at(&c)), here);
             (z[0][v], z[1][v]) = (next[0], next[1]);
         }
     }

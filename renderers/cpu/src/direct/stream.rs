@@ -10,9 +10,9 @@ use super::map::Map;
 use crate::simd::{Kernel, Lanes, MAX_LANES};
 use shimmer_fractal::RADIUS_SQR;
 
-/// Vectors in flight: nine hide the latency of a step behind each other (six reach nine tenths of that),
-/// and what of their constants does not fit into 32 registers is read on the way.
-const WIDE: usize = 9;
+/// Vectors in flight: ten hide the latency of a step behind each other, and what of their constants does
+/// not fit into 32 registers is read on the way.
+const WIDE: usize = 10;
 const ROOM: usize = WIDE * MAX_LANES;
 /// Blocks of steps between two points that later ones are compared with.
 const SNAPSHOT_BLOCKS: u64 = 32;
@@ -20,10 +20,26 @@ const SNAPSHOT_BLOCKS: u64 = 32;
 /// wasted after an end, long while they are long, since looking costs as well. Multiples of
 /// [`BLOCK_UNIT`].
 const LONG_BLOCK: u32 = 32 * BLOCK_UNIT;
-/// Two steps at a time, and a whole number of strides, so that orbits stand at one when they leave.
+/// A whole number of strides, so that orbits stand at one when they leave; two, since it takes an even
+/// number of steps until registers have their roles back.
 const BLOCK_UNIT: u32 = 2 * STRIDE;
 /// The due time of a lane without an orbit.
 const NEVER: u64 = u64::MAX;
+
+/// Code for each turn of a unit of steps, one more than steps, with a constant index.
+macro_rules! each_turn {
+    (|$turn:ident| $body:block) => {
+        each_turn!(@ $turn $body 0 1 2 3 4 5 6 7 8 9 10)
+    };
+    (@ $turn:ident $body:block $($index:literal)*) => {
+        $({
+            let $turn: u32 = $index;
+            $body
+        })*
+    };
+}
+
+const _: () = assert!(BLOCK_UNIT == 10, "each_turn! counts as far");
 
 /// Where orbits come from and go to.
 pub(super) trait Traffic {
@@ -166,13 +182,18 @@ impl Stream {
             let block = left.next_multiple_of(BLOCK_UNIT);
             self.before[0].store(&x);
             self.before[1].store(&y);
-            // Two at a time: registers change roles at each step and are back after two.
-            for _ in 0..block / 2 {
-                for _ in 0..2 {
+            for _ in 0..block / BLOCK_UNIT {
+                each_turn!(|turn| {
                     for v in 0..WIDE {
-                        [x[v], y[v]] = M::step::<V>([x[v], y[v]], [cx[v], cy[v]]);
+                        // Every other vector goes a step behind: one's additions beside another's
+                        // multiply-adds.
+                        let behind = v as u32 % 2;
+                        if (behind..BLOCK_UNIT + behind).contains(&turn) {
+                            [x[v], y[v]] =
+                                M::step::<V>(turn - behind, [x[v], y[v]], [cx[v], cy[v]]);
+                        }
                     }
-                }
+                });
             }
             self.now += u64::from(block);
             self.blocks += 1;

@@ -71,6 +71,12 @@ impl Lanes for F64x4 {
     }
 
     #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: there is a vector.
+        Self(unsafe { _mm256_sub_pd(self.0, other.0) })
+    }
+
+    #[inline(always)]
     fn mul(self, other: Self) -> Self {
         // SAFETY: there is a vector.
         Self(unsafe { _mm256_mul_pd(self.0, other.0) })

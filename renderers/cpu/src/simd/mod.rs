@@ -74,6 +74,7 @@ pub(crate) trait Lanes: Copy {
     /// Into the first [`Lanes::LANES`] of a slice.
     fn store(self, to: &mut [f64]);
     fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;
     fn abs(self) -> Self;
     /// The larger of two numbers, neither of them NaN.

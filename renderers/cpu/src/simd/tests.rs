@@ -41,6 +41,7 @@ impl Kernel for Sampler {
                 seen.extend(masks.map(|mask| u64::from(V::bits(mask) >> lane & 1)));
                 let results = [
                     a.add(b),
+                    a.sub(b),
                     a.mul(b),
                     a.abs(),
                     a.abs().max(b),

@@ -12,6 +12,7 @@ mod process;
 mod suite;
 mod tools;
 mod up;
+mod web;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::args::TestOptions;
-use crate::{models, process, tools};
+use crate::{models, process, tools, web};
 
 type Check = fn() -> Result<(), String>;
 
@@ -26,12 +26,24 @@ const STEPS: &[Step] = &[
         needs: None,
     },
     Step { name: "fmt", about: "rustfmt", run: fmt, needs: None },
+    Step {
+        name: "web",
+        about: "the dashboard: format, types, unit tests, build",
+        run: web::check,
+        needs: None,
+    },
     Step { name: "build", about: "host, plugins, fixtures", run: build, needs: None },
     Step { name: "clippy", about: "lints, warnings denied", run: clippy, needs: Some("build") },
     Step {
         name: "tests",
         about: "unit, end-to-end, conformance, faults, tidy",
         run: tests,
+        needs: Some("build"),
+    },
+    Step {
+        name: "browser",
+        about: "every view of the dashboard in Chromium",
+        run: web::drive,
         needs: Some("build"),
     },
     Step { name: "doctests", about: "examples in the docs", run: doctests, needs: Some("build") },

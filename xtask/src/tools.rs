@@ -9,8 +9,8 @@ use crate::process;
 
 /// The oldest compiler that builds the workspace, as in the root `Cargo.toml`.
 const RUST: (u32, u32) = (1, 95);
-/// The oldest Node.js that builds the dashboard.
-const NODE: u32 = 20;
+/// The oldest Node.js that builds the dashboard, as in `core/web/package.json`.
+const NODE: (u32, u32) = (20, 19);
 /// How often a failed installation is tried again; mirrors are not always in a good mood.
 const INSTALL_ATTEMPTS: usize = 3;
 
@@ -22,6 +22,7 @@ struct Tool {
 
 const TOOLS: &[Tool] = &[
     Tool { program: "cc", package: "gcc" },
+    Tool { program: "chromium", package: "chromium" },
     Tool { program: "curl", package: "curl" },
     Tool { program: "prometheus", package: "prometheus" },
     Tool { program: "promtool", package: "prometheus" },
@@ -53,7 +54,7 @@ pub(crate) fn provide() -> Result<(), String> {
     }
     let packages = missing_packages();
     if packages.is_empty() {
-        return Ok(());
+        return check_node();
     }
     let line = format!("apt-get install --yes --no-install-recommends {}", packages.join(" "));
     if !is_root() || !has("apt-get") {
@@ -61,7 +62,7 @@ pub(crate) fn provide() -> Result<(), String> {
     }
     install(&packages)?;
     match missing_packages() {
-        left if left.is_empty() => Ok(()),
+        left if left.is_empty() => check_node(),
         left => Err(format!("still missing after `{line}`: {}", left.join(", "))),
     }
 }
@@ -98,8 +99,15 @@ pub(crate) fn check_linker() -> Result<(), String> {
 /// Whether a Node.js that can build the dashboard is there, npm with it.
 pub(crate) fn has_node() -> bool {
     let said = process::output(Command::new("node").arg("--version"));
-    let major = said.as_deref().and_then(version).map(|(major, _)| major);
-    major.is_some_and(|major| major >= NODE) && has("npm")
+    said.as_deref().and_then(version).is_some_and(|found| found >= NODE) && has("npm")
+}
+
+fn check_node() -> Result<(), String> {
+    if has_node() {
+        return Ok(());
+    }
+    let (major, minor) = NODE;
+    Err(format!("Node.js {major}.{minor} or newer with npm is needed: see https://nodejs.org."))
 }
 
 /// Whether `program` is in one of the directories of PATH.
@@ -121,6 +129,9 @@ fn missing_packages() -> Vec<&'static str> {
         TOOLS.iter().filter(|tool| !has(tool.program)).map(|tool| tool.package).collect();
     if !has_driver() {
         packages.push(DRIVER_PACKAGE);
+    }
+    if !has("node") || !has("npm") {
+        packages.extend(["nodejs", "npm"]);
     }
     packages.dedup();
     packages
@@ -178,6 +189,13 @@ mod tests {
         let manifest =
             std::fs::read_to_string(process::root().join("Cargo.toml")).expect("the root manifest");
         assert!(manifest.contains(&format!("rust-version = \"{}.{}\"", RUST.0, RUST.1)));
+    }
+
+    #[test]
+    fn the_oldest_node_is_the_one_of_the_dashboard() {
+        let manifest = std::fs::read_to_string(process::root().join("core/web/package.json"))
+            .expect("the dashboard's manifest");
+        assert!(manifest.contains(&format!("\">={}.{}\"", NODE.0, NODE.1)));
     }
 
     #[test]

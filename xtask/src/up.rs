@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::args::{self, UpOptions};
 use crate::process::{self, Background, POLL};
-use crate::{demo, tools};
+use crate::{demo, tools, web};
 
 /// How long the started host may take until it is ready.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
@@ -122,24 +122,20 @@ fn build(options: &UpOptions) -> Result<(), String> {
     process::cargo(&["build", "--release", "--package", "shimmer-sdk", "--example", "threshold"])
 }
 
-/// The web dashboard needs Node.js; without it the host serves its plain page.
+/// The dashboard needs Node.js; without it the host serves a page that says so.
 fn build_ui(options: &UpOptions) -> Result<(), String> {
-    let web = process::root().join("core/web");
-    if options.no_ui || !web.join("package.json").exists() {
+    if options.no_ui {
         return Ok(());
     }
     if !tools::has_node() {
         println!(
-            "Node.js 20 or newer is not installed: going on with the plain page. To get the full \
-             dashboard install it (https://nodejs.org) and run this again."
+            "Node.js 20.19 or newer is not installed: going on without the dashboard. To get it \
+             install Node.js (https://nodejs.org) and run this again."
         );
         return Ok(());
     }
-    for arguments in [&["ci", "--no-audit", "--no-fund"][..], &["run", "build"][..]] {
-        println!("$ npm {}", arguments.join(" "));
-        process::run(Command::new("npm").args(arguments).current_dir(&web))?;
-    }
-    Ok(())
+    web::install()?;
+    web::build()
 }
 
 /// The demo's configuration; where cargo builds elsewhere, a copy that says so.

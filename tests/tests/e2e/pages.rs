@@ -49,3 +49,45 @@ fn large_answers_are_compressed_for_those_who_ask() {
     assert_eq!(get("/snapshot", "identity").header("content-encoding"), None);
     assert_eq!(get("/health", "gzip").header("content-encoding"), None);
 }
+
+#[test]
+fn every_address_of_the_dashboard_is_its_page_and_nothing_else_may_run_there() {
+    let server = TestServer::start();
+    for path in ["/", "/ui", "/ui/", "/ui/live", "/ui/plugins/some%20name"] {
+        let page = server.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        assert!(!page.text().contains("style=\"") && !page.text().contains("onload"), "{path}");
+    }
+    for path in
+        ["/ui/assets/missing.js", "/ui/missing.css", "/ui/../secret.txt", "/ui/index.html.gz"]
+    {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+    assert_eq!(server.get("/federated/map").status, 404, "no plugin, no map");
+}
+
+#[test]
+fn files_of_the_dashboard_come_as_they_were_packed() {
+    let server = TestServer::start();
+    let html = server.get("/ui/").text();
+    let Some(script) = html.split('"').find(|part| part.starts_with("/ui/assets/")) else {
+        assert!(html.contains("cargo xtask up"), "without a dashboard the page says how to get it");
+        return;
+    };
+    let get = |coding: &str| {
+        Request::new("GET", script).header("accept-encoding", coding).send(server.address)
+    };
+    let plain = get("identity");
+    let etag = plain.header("etag").expect("a tag").to_owned();
+    assert_eq!(plain.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    for (coding, most) in [("br", 3), ("gzip", 2)] {
+        let packed = get(coding);
+        assert_eq!(packed.header("content-encoding"), Some(coding));
+        assert!(packed.body.len() < plain.body.len() / most, "{coding}: {}", packed.body.len());
+    }
+    let known = Request::new("GET", script).header("if-none-match", &etag).send(server.address);
+    assert_eq!((known.status, known.body.len()), (304, 0));
+}

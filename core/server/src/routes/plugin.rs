@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use salvo::http::{ReqBody, ResBody};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
@@ -12,6 +12,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use super::api;
 use super::page::context;
 use super::streams::{self, Attachment, Transport};
+use super::ui;
 use crate::app::App;
 use crate::http::{Problem, Query, Refused};
 use crate::listener::check_origin;
@@ -25,6 +26,9 @@ use crate::stream::{TopicSeat, TopicSubscription};
 const MAX_BODY_BYTES: usize = 8 << 20;
 /// A plugin that has not answered by then is given up; nothing may hang longer than two seconds.
 const DEADLINE: Duration = Duration::from_millis(1900);
+/// The page that a plugin's figures are shown on, and the route that says the plugin is there.
+const MAP: &str = "/federated/map";
+const MAP_OF: &str = "/federated/health";
 /// Headers that belong to the connection, which is ours.
 const CONNECTION_HEADERS: [&str; 8] = [
     "connection",
@@ -52,6 +56,10 @@ impl Dispatch {
         let (route, params) = match self.app.plugins.find(req.method(), &path) {
             Served::Route { route, params } => (route, params),
             Served::Methods(methods) => return Err(api::only(&methods)),
+            Served::Nobody if self.is_map(&path) => {
+                ui::page(&self.app, req.headers()).into_salvo(res);
+                return Ok(());
+            }
             Served::Nobody => return Err(self.nobody(&path)),
         };
         res.extensions.insert(RouteLabel::of_pattern(&route.spec.pattern));
@@ -122,6 +130,12 @@ impl Dispatch {
             request_id: context(req)?.id.as_str().to_owned(),
         };
         streams::connect(&self.app, transport, Attachment::Topic(seat, subscription), req, res)
+    }
+
+    /// The map of the federation is a view of the dashboard, and is there with the plugin that it shows.
+    fn is_map(&self, path: &str) -> bool {
+        let health = || self.app.plugins.find(&Method::GET, MAP_OF);
+        path == MAP && matches!(health(), Served::Route { .. })
     }
 
     fn nobody(&self, path: &str) -> Refused {

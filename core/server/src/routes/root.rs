@@ -9,7 +9,11 @@ use crate::http::{Answer, Refused};
 
 /// Answers.
 pub(crate) fn show(ask: &Ask<'_>) -> Result<Answer, Refused> {
-    let answer = if prefers_json(ask.headers) { health::health(ask)? } else { ui::page(ask) };
+    let answer = if prefers_json(ask.headers) {
+        health::health(ask)?
+    } else {
+        ui::page(ask.app, ask.headers)
+    };
     Ok(answer.header(VARY, ui::VARIES))
 }
 

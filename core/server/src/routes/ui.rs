@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::page::Ask;
+use crate::app::App;
 use crate::http::{Answer, Problem, Refused};
 
 struct File {
@@ -41,17 +42,17 @@ pub(crate) fn show(ask: &Ask<'_>) -> Result<Answer, Refused> {
     if ask.name.starts_with(HASHED) || ask.name.contains('.') {
         return Err(Problem::new(StatusCode::NOT_FOUND, "the dashboard has no such file"));
     }
-    Ok(page(ask))
+    Ok(page(ask.app, ask.headers))
 }
 
 /// The page itself.
-pub(crate) fn page(ask: &Ask<'_>) -> Answer {
+pub(crate) fn page(app: &App, headers: &HeaderMap) -> Answer {
     let answer = match FILES.iter().find(|file| file.name == INDEX) {
-        Some(file) => embedded(file, ask.headers),
+        Some(file) => embedded(file, headers),
         None => Answer::ok("text/html; charset=utf-8", UNBUILT).header(CACHE_CONTROL, ASK_AGAIN),
     };
     answer
-        .header(CONTENT_SECURITY_POLICY, policy(&ask.app.config().server.origins))
+        .header(CONTENT_SECURITY_POLICY, policy(&app.config().server.origins))
         .header(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
 }
 

@@ -14,6 +14,7 @@ const RATE_S = 5;
 /** The server's own default; /api/metrics says the one in use. */
 const USUAL_WINDOW = 50;
 const RETRY_MS = 1000;
+const TELL_MS = 50;
 
 interface Score {
   score?: { window?: number };
@@ -31,6 +32,8 @@ class Stream {
   feed = new Feed();
   #window = USUAL_WINDOW;
   #arrived = new Float64Array(RATE_S + 1);
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #told = 0;
   #second = 0;
   /** The second in which events began to count. */
   #since = 0;
@@ -108,7 +111,18 @@ class Stream {
       this.#count(rows.length);
       for (const row of rows) if (isGap(row)) this.missed += row.to - row.from + 1;
     }
-    this.version += 1;
+    this.#changed();
+  }
+
+  /** Tells the views, at most twenty times a second: more could not be read, and each time costs a layout. */
+  #changed() {
+    if (this.#telling !== undefined) return;
+    const wait = Math.max(0, this.#told + TELL_MS - performance.now());
+    this.#telling = setTimeout(() => {
+      this.#telling = undefined;
+      this.#told = performance.now();
+      this.version += 1;
+    }, wait);
   }
 
   #count(events: number) {

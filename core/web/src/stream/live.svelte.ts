@@ -3,7 +3,7 @@
 
 import { get } from '../lib/api';
 import { Connection, type Link } from './connection';
-import { isGap, type Row, type Snapshot, type StreamEvent } from './event';
+import { isGap, type Gap, type Row, type Snapshot, type StreamEvent } from './event';
 import { Feed } from './feed';
 import { SeriesTable } from './series';
 
@@ -28,6 +28,10 @@ class Stream {
   known = $state(false);
   /** Events that the server could not give us any more. */
   missed = $state(0);
+  /** The newest gap, until it has been read. */
+  gap = $state.raw<Gap | null>(null);
+  /** Sequence of the newest event. */
+  last = 0;
   series = new SeriesTable(USUAL_WINDOW);
   feed = new Feed();
   #window = USUAL_WINDOW;
@@ -82,6 +86,7 @@ class Stream {
     this.series = new SeriesTable(this.#window);
     enter(snapshot.events, this.series, this.feed);
     this.known = true;
+    this.last = snapshot.next_seq;
     this.version += 1;
     const since = Math.max(0, snapshot.next_seq - REPLAYED);
     this.#replay = {
@@ -107,9 +112,14 @@ class Stream {
       ({ series: this.series, feed: this.feed } = replay);
       this.#replay = null;
     } else {
+      this.last = last;
       enter(rows, this.series, this.feed);
       this.#count(rows.length);
-      for (const row of rows) if (isGap(row)) this.missed += row.to - row.from + 1;
+      for (const row of rows) {
+        if (!isGap(row)) continue;
+        this.missed += row.to - row.from + 1;
+        this.gap = row;
+      }
     }
     this.#changed();
   }

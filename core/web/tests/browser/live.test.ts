@@ -129,7 +129,7 @@ test('what the ring no longer holds is said aloud', async t => {
   await page.context().setOffline(false);
   const gap = page.getByText(/Gap: [\d,]+ events, 2 to \d+/);
   await until('the newest is there', async () => (await seqs(page))[0] === 2501);
-  await page.getByText('Missed').waitFor();
+  await page.getByText('were no longer kept by the node').waitFor();
   await page.getByLabel('Kind').fill('none-of-these');
   await gap.waitFor();
   await shot(page, 'live-gap');

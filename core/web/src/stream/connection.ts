@@ -111,8 +111,9 @@ export class Connection {
       }
       if (isGap(message)) {
         // A gap that begins behind us says that the server holds fewer events than we saw: we go back with it.
-        this.last = message.from <= this.last ? message.from - 1 : message.to;
-        rows.push(message);
+        const anew = message.from <= this.last;
+        this.last = anew ? message.from - 1 : message.to;
+        rows.push({ ...message, anew });
       } else if (message.seq > this.last) {
         this.last = message.seq;
         rows.push(message);

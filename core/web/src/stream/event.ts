@@ -18,6 +18,8 @@ export interface Gap {
   readonly type: 'gap';
   readonly from: number;
   readonly to: number;
+  /** The node lost events that we have seen, and gives their sequences to others. */
+  readonly anew?: boolean;
 }
 
 export interface Heartbeat {

@@ -117,7 +117,7 @@ class Stream {
       this.#count(rows.length);
       for (const row of rows) {
         if (!isGap(row)) continue;
-        this.missed += row.to - row.from + 1;
+        if (!row.anew) this.missed += row.to - row.from + 1;
         this.gap = row;
       }
     }

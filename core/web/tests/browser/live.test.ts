@@ -139,6 +139,20 @@ test('what the ring no longer holds is said aloud', async t => {
   assert.equal(new Set(await seqs(page)).size, 200, 'none is doubled');
 });
 
+test('a node that lost its events and counts anew is shown as it is', async t => {
+  const node = await Node.start(t, '[ring]\nstorage = "memory"\n');
+  await node.post(Array.from({ length: 20 }, (_, i) => event('before', i)));
+  const page = await open(t, node.url, { expected: AWAY });
+  await until('twenty rows', async () => (await seqs(page)).length === 20);
+  await node.stop('SIGKILL');
+  await node.run();
+  await page.getByText('counts again from 1').first().waitFor();
+  await node.post(Array.from({ length: 5 }, (_, i) => event('after', i)));
+  await until('old and new rows', async () => (await seqs(page)).length === 25);
+  assert.deepEqual((await seqs(page)).slice(0, 6), [5, 4, 3, 2, 1, 20]);
+  await shot(page, 'live-anew');
+});
+
 test('a network that falls silent is seen within three seconds', async t => {
   const node = await Node.start(t);
   await node.post([event('k', 1)]);

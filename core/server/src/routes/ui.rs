@@ -56,11 +56,13 @@ pub(crate) fn page(app: &App, headers: &HeaderMap) -> Answer {
         .header(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
 }
 
-/// Scripts and styles are files of this server; other sites may frame the page when they are listed.
+/// Scripts and styles are files of this server, and markup is made of Svelte's templates alone; other sites may
+/// frame the page when they are listed.
 fn policy(origins: &[String]) -> HeaderValue {
     let text = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self' {}",
+         connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
+         trusted-types svelte-trusted-html; frame-ancestors 'self' {}",
         origins.join(" ")
     );
     // Origins were checked when the configuration was read.

@@ -27,6 +27,12 @@ class Page {
     scrollTo(0, 0);
   }
 
+  /** Opens an address in place of the present one: nobody wants to go back through a tour. */
+  replace(to: string) {
+    history.replaceState(null, '', to);
+    this.#read();
+  }
+
   /** Changes parameters of the present address without a new entry in the history; '' removes one. */
   set(changes: Record<string, string>) {
     const query = new URLSearchParams(this.route.query);
@@ -35,8 +41,7 @@ class Page {
       else query.delete(name);
     }
     const text = query.toString();
-    history.replaceState(null, '', text ? `${location.pathname}?${text}` : location.pathname);
-    this.#read();
+    this.replace(text ? `${location.pathname}?${text}` : location.pathname);
   }
 
   #read() {

@@ -2,6 +2,7 @@
 // more; nothing is reactive event by event.
 
 import { get } from '../lib/api';
+import { backoff } from './backoff';
 import { Connection, type Link } from './connection';
 import { isGap, type Gap, type Row, type Snapshot, type StreamEvent } from './event';
 import { Feed } from './feed';
@@ -13,7 +14,6 @@ const FIRST_ROWS = 500;
 const RATE_S = 5;
 /** The server's own default; /api/metrics says the one in use. */
 const USUAL_WINDOW = 50;
-const RETRY_MS = 1000;
 const TELL_MS = 50;
 
 interface Score {
@@ -66,7 +66,7 @@ class Stream {
   }
 
   async #begin() {
-    for (;;) {
+    for (let attempt = 0; ; attempt += 1) {
       try {
         const [snapshot, metrics] = await Promise.all([
           get<Snapshot>(`/snapshot?limit=${FIRST_ROWS}`),
@@ -77,7 +77,7 @@ class Stream {
         return;
       } catch {
         this.link = 'lost';
-        await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+        await new Promise(resolve => setTimeout(resolve, backoff(attempt)));
       }
     }
   }

@@ -11,6 +11,8 @@ use crate::{ComplexExp, Control, FloatExp, Formula, RenderError};
 /// derivatives have 53.
 const FIRST_CORRECTIONS: usize = 20;
 const BITS_PER_CORRECTION: usize = 40;
+/// No orbit comes back from here, nor does a correction that led to one.
+const FAR: f64 = 1e6;
 
 /// Watches an orbit for the period of a nucleus within `radius` of its constant: the first step at
 /// which the disc around the constant is spread over zero (C. Heiland-Allen, "Deep zoom theory and
@@ -54,7 +56,12 @@ pub fn nucleus(
             if n % 256 == 0 {
                 control.check()?;
             }
-            derivative = (z.to_complex_exp(bits) * derivative).scaled(1) + ComplexExp::ONE;
+            let before = z.to_complex_exp(bits);
+            // An orbit that runs away has twice the digits after each step, until there is no memory.
+            if before.abs() > FloatExp::from(FAR) {
+                return Ok(None);
+            }
+            derivative = (before * derivative).scaled(1) + ComplexExp::ONE;
             z = step(&Formula::Mandelbrot, &z, &c, bits);
         }
         if derivative == ComplexExp::ZERO {
@@ -96,6 +103,8 @@ mod tests {
         assert!((rabbit[0] + 0.122_561_166_876_653_62).abs() < 1e-15, "{rabbit:?}");
         assert!((rabbit[1] - 0.744_861_766_619_744_2).abs() < 1e-15, "{rabbit:?}");
         assert_eq!(found("0.5", "0.9", 3, 300), None, "none so near");
+        // All its digits, twice as many after each step, would fill any memory.
+        assert_eq!(found("0.5", "0.9", 200, 300), None, "runs away");
     }
 
     #[test]

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Page, Route } from 'playwright-core';
-import { accessible, beauty, event, Node, open, shot, until } from './harness';
+import { accessible, beauty, event, Node, open, shot, until } from './harness.ts';
 
 const figure = (page: Page, label: string) =>
   page
@@ -53,9 +53,9 @@ const COUNTED = `
     return real(input, options).finally(end);
   };`;
 
-test('the picture follows the stream, and is asked for only when the average moves', async () => {
-  const node = await Node.start();
-  const page = await open(`${node.url}/ui/fractal`);
+test('the picture follows the stream, and is asked for only when the average moves', async t => {
+  const node = await Node.start(t);
+  const page = await open(t, `${node.url}/ui/fractal`);
   const asked: string[] = [];
   page.on('request', request => {
     if (new URL(request.url()).pathname === '/fractal') asked.push(request.url());
@@ -111,10 +111,10 @@ test('the picture follows the stream, and is asked for only when the average mov
   await shot(page, 'fractal-text');
 });
 
-test('pictures are faded over, unless motion is off', async () => {
-  const node = await Node.start();
+test('pictures are faded over, unless motion is off', async t => {
+  const node = await Node.start(t);
   await node.post([beauty(0.3)]);
-  const page = await open(`${node.url}/ui/fractal`);
+  const page = await open(t, `${node.url}/ui/fractal`);
   await page.getByRole('img', { name: 'with 20 % of its detail' }).waitFor();
   const fades = () =>
     page
@@ -135,10 +135,10 @@ test('pictures are faded over, unless motion is off', async () => {
   assert.equal(await page.title(), 'still');
 });
 
-test('a wall shows the picture alone', async () => {
-  const node = await Node.start();
+test('a wall shows the picture alone', async t => {
+  const node = await Node.start(t);
   await node.post([beauty(0.75)]);
-  const page = await open(`${node.url}/ui/fractal?kiosk`, { width: 2560, height: 1440 });
+  const page = await open(t, `${node.url}/ui/fractal?kiosk`, { width: 2560, height: 1440 });
   await page.getByRole('img', { name: 'with 50 % of its detail' }).waitFor();
   const box = await page.locator('.stage').boundingBox();
   assert.deepEqual(box, { x: 0, y: 0, width: 2560, height: 1440 });
@@ -148,10 +148,10 @@ test('a wall shows the picture alone', async () => {
   await shot(page, 'fractal-kiosk');
 });
 
-test('a link opens right there, and hands move the map', async () => {
-  const node = await Node.start();
+test('a link opens right there, and hands move the map', async t => {
+  const node = await Node.start(t);
   const deep = 'mode=explore&re=0&im=1&zoom=1e40';
-  const page = await open(`${node.url}/ui/fractal?${deep}`);
+  const page = await open(t, `${node.url}/ui/fractal?${deep}`);
   await page.addInitScript(COUNTED);
   await page.reload();
   await shows(page, 'Zoom', '1e40');
@@ -205,9 +205,9 @@ test('a link opens right there, and hands move the map', async () => {
   assert.equal((await place(page)).re.slice(0, 43), there.re.slice(0, 43));
 });
 
-test('the map by keyboard and by its buttons', async () => {
-  const node = await Node.start();
-  const page = await open(`${node.url}/ui/fractal?mode=explore`, {
+test('the map by keyboard and by its buttons', async t => {
+  const node = await Node.start(t);
+  const page = await open(t, `${node.url}/ui/fractal?mode=explore`, {
     context: { reducedMotion: 'reduce' },
   });
   await settled(page);
@@ -246,9 +246,9 @@ test('the map by keyboard and by its buttons', async () => {
   await until('and leaves it', async () => (await map(page).boundingBox())!.height < all[1]!);
 });
 
-test('two fingers pinch, one drags', async () => {
-  const node = await Node.start();
-  const page = await open(`${node.url}/ui/fractal?mode=explore&re=-0.75&im=0.1&zoom=16`, {
+test('two fingers pinch, one drags', async t => {
+  const node = await Node.start(t);
+  const page = await open(t, `${node.url}/ui/fractal?mode=explore&re=-0.75&im=0.1&zoom=16`, {
     width: 360,
     height: 800,
     context: { hasTouch: true, reducedMotion: 'reduce', deviceScaleFactor: 2 },
@@ -285,9 +285,10 @@ test('two fingers pinch, one drags', async () => {
   await shot(page, 'fractal-stream-360');
 });
 
-test('a value that is not known is named', async () => {
-  const node = await Node.start();
+test('a value that is not known is named', async t => {
+  const node = await Node.start(t);
   const page = await open(
+    t,
     `${node.url}/ui/fractal?mode=explore&palette=red&re=9&im=0.5&zoom=1e9999`,
   );
   await page.getByText('palette, re, zoom').waitFor();
@@ -299,9 +300,9 @@ test('a value that is not known is named', async () => {
   await shot(page, 'fractal-bad-value');
 });
 
-test('a busy server is waited for, and what it refuses is not asked again', async () => {
-  const node = await Node.start();
-  const page = await open(`${node.url}/ui`, { expected: /503|404/ });
+test('a busy server is waited for, and what it refuses is not asked again', async t => {
+  const node = await Node.start(t);
+  const page = await open(t, `${node.url}/ui`, { expected: /503|404/ });
   let [refused, most] = [0, 0];
   let busy = true;
   await page.route('**/fractal/tiles/**', async route => {
@@ -335,9 +336,9 @@ test('a busy server is waited for, and what it refuses is not asked again', asyn
   assert.ok(most > 10 && most < 60, `${most} tiles`);
 });
 
-test('a flight magnifies until a key stops it, and jumps without motion', async () => {
-  const node = await Node.start();
-  const page = await open(`${node.url}/ui/fractal?mode=explore&formula=tricorn`);
+test('a flight magnifies until a key stops it, and jumps without motion', async t => {
+  const node = await Node.start(t);
+  const page = await open(t, `${node.url}/ui/fractal?mode=explore&formula=tricorn`);
   await settled(page);
   const zoom = async () => Number((await figure(page, 'Zoom'))!);
   await page.getByLabel('Flight').selectOption('Seahorse valley');
@@ -375,9 +376,10 @@ test('a flight magnifies until a key stops it, and jumps without motion', async 
   assert.match((await place(page)).re, /^-0\.7436438870371587047521/);
 });
 
-test('a picture to take along', async () => {
-  const node = await Node.start();
+test('a picture to take along', async t => {
+  const node = await Node.start(t);
   const page = await open(
+    t,
     `${node.url}/ui/fractal?mode=explore&re=-0.75&im=0.1&zoom=1e3&palette=ocean`,
   );
   await settled(page);

@@ -125,6 +125,24 @@ export class Node {
   }
 }
 
+const ends = new WeakMap<TestContext, (() => Promise<void>)[]>();
+
+/** Ends what a test began, the newest first: a page that outlives its node has errors on its console. */
+function atEnd(t: TestContext, end: () => Promise<void>) {
+  const known = ends.get(t);
+  if (known) {
+    known.push(end);
+    return;
+  }
+  const all = [end];
+  ends.set(t, all);
+  t.after(async () => {
+    const done = [];
+    for (const one of all.reverse()) done.push(...(await Promise.allSettled([one()])));
+    for (const one of done) if (one.status === 'rejected') throw one.reason;
+  });
+}
+
 let ids = 0;
 /** A general event of now. */
 export const event = (kind: string, value: number, more: object = {}) => ({
@@ -169,6 +187,8 @@ export interface Open {
   context?: BrowserContextOptions;
   /** Console errors that the test provokes. */
   expected?: RegExp;
+  /** Called before the page is asked for. */
+  before?: (page: Page) => Promise<unknown>;
 }
 
 /** A page in a context of its own, at an address of the node; its console must stay free of errors. */
@@ -200,6 +220,7 @@ export async function open(t: TestContext, url: string, options: Open = {}): Pro
     await context.close();
     assert.deepEqual(errors, [], 'console errors');
   });
+  await options.before?.(page);
   await page.goto(url);
   return page;
 }

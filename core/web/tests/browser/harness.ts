@@ -125,24 +125,6 @@ export class Node {
   }
 }
 
-const ends = new WeakMap<TestContext, (() => Promise<void>)[]>();
-
-/** Ends what a test began, the newest first: a page that outlives its node has errors on its console. */
-function atEnd(t: TestContext, end: () => Promise<void>) {
-  const known = ends.get(t);
-  if (known) {
-    known.push(end);
-    return;
-  }
-  const all = [end];
-  ends.set(t, all);
-  t.after(async () => {
-    const done = [];
-    for (const one of all.reverse()) done.push(...(await Promise.allSettled([one()])));
-    for (const one of done) if (one.status === 'rejected') throw one.reason;
-  });
-}
-
 let ids = 0;
 /** A general event of now. */
 export const event = (kind: string, value: number, more: object = {}) => ({

@@ -32,25 +32,6 @@ function compressed(): Plugin {
   };
 }
 
-/**
- * uPlot hangs all it has on one object, so that nobody can leave anything out. The page draws lines: bars, steps, splines
- * and the helpers for other people's paths stay behind, a tenth of the library.
- */
-function linesOnly(): Plugin {
-  return {
-    name: 'lines-only',
-    apply: 'build',
-    transform: {
-      filter: { id: /uPlot\.esm\.js$/ },
-      handler(code) {
-        const [head, rest] = code.split('uPlot.assign = assign;');
-        if (!rest?.includes('export {')) this.error('uPlot is not as it was: see linesOnly()');
-        return { code: `${head}uPlot.pxRatio = pxRatio;\nexport default uPlot;\n`, map: null };
-      },
-    },
-  };
-}
-
 /** Where `npm run dev` finds a running node. */
 const node = process.env.SHIMMER_URL ?? 'http://127.0.0.1:8080';
 const routes =
@@ -58,7 +39,7 @@ const routes =
 
 export default defineConfig({
   base: '/ui/',
-  plugins: [svelte(), linesOnly(), compressed()],
+  plugins: [svelte(), compressed()],
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: { proxy: { [routes]: { target: node, ws: true, changeOrigin: true } } },
 });

@@ -113,15 +113,19 @@ export class Node {
     this.#child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
   }
 
-  /** Posts events and expects all of them to be taken. */
+  /** Posts events and expects all of them to be taken; a ring that is full for a moment is waited for. */
   async post(events: readonly object[]) {
-    const answer = await fetch(`${this.url}/events`, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/x-ndjson' },
-      body: events.map(event => JSON.stringify(event)).join('\n'),
+    let refused: unknown = 'nothing was answered';
+    const body = events.map(event => JSON.stringify(event)).join('\n');
+    const headers = { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/x-ndjson' };
+    await until('the events are taken', async () => {
+      const answer = await fetch(`${this.url}/events`, { method: 'POST', headers, body });
+      if (answer.status === 503) return false;
+      const receipt = (await answer.json()) as { accepted: number; rejected: unknown[] };
+      refused = receipt.accepted === events.length ? null : (receipt.rejected?.[0] ?? receipt);
+      return true;
     });
-    const receipt = (await answer.json()) as { accepted: number; rejected: unknown[] };
-    assert.equal(receipt.accepted, events.length, JSON.stringify(receipt.rejected?.[0] ?? receipt));
+    assert.equal(refused, null, JSON.stringify(refused));
   }
 }
 

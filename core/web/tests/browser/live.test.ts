@@ -12,7 +12,8 @@ import { accessible, beauty, event, figure, Node, open, shot, TOKEN, until } fro
 const SMALL = '[ring]\ncapacity = 1024\n';
 const CAPACITY = 1024;
 /** What a browser says of a server that is away. */
-const AWAY = /ERR_CONNECTION|ERR_INTERNET|WebSocket connection|ERR_EMPTY|ERR_NETWORK|502|503/;
+const AWAY =
+  /ERR_CONNECTION|ERR_SOCKET|ERR_INTERNET|WebSocket connection|ERR_EMPTY|ERR_NETWORK|502|503/;
 
 const rows = (page: Page) => page.locator('section[aria-label=Events] tbody tr');
 const seqs = async (page: Page) =>

@@ -1,7 +1,9 @@
 // The one stream of the page. The rule: data lives in plain columns, and a single counter tells the views that there is
 // more; nothing is reactive event by event.
 
+import { flushSync } from 'svelte';
 import { get } from '../lib/api';
+import { nextFrame } from '../lib/frames';
 import { backoff } from './backoff';
 import { Connection, type Link } from './connection';
 import { isGap, type Gap, type Row, type Snapshot, type StreamEvent } from './event';
@@ -14,7 +16,7 @@ const FIRST_ROWS = 500;
 const RATE_S = 5;
 /** The server's own default; /api/metrics says the one in use. */
 const USUAL_WINDOW = 50;
-const TELL_MS = 50;
+const TELL_MS = 33;
 
 interface Score {
   score?: { window?: number };
@@ -36,7 +38,7 @@ class Stream {
   feed = new Feed();
   #window = USUAL_WINDOW;
   #arrived = new Float64Array(RATE_S + 1);
-  #telling: ReturnType<typeof setTimeout> | undefined;
+  #telling = false;
   #told = 0;
   #second = 0;
   /** The second in which events began to count. */
@@ -124,15 +126,20 @@ class Stream {
     this.#changed();
   }
 
-  /** Tells the views, at most twenty times a second: more could not be read, and each time costs a layout. */
+  /** Tells the views, at most thirty times a second: more could not be read, and each time costs a layout. */
   #changed() {
-    if (this.#telling !== undefined) return;
+    if (this.#telling) return;
+    this.#telling = true;
     const wait = Math.max(0, this.#told + TELL_MS - performance.now());
-    this.#telling = setTimeout(() => {
-      this.#telling = undefined;
-      this.#told = performance.now();
-      this.version += 1;
-    }, wait);
+    setTimeout(() => nextFrame(this, () => this.#tell()), wait);
+  }
+
+  #tell() {
+    this.#telling = false;
+    this.#told = performance.now();
+    this.version += 1;
+    // Now and not after the frame's other work, so that it counts as work of this frame.
+    flushSync();
   }
 
   #count(events: number) {

@@ -130,9 +130,17 @@ test('pictures are faded over, unless motion is off', async t => {
   await page.keyboard.press('p');
   await page.evaluate(() => (document.title = 'still'));
   await node.post([beauty(1.5)]);
-  await page.getByRole('img', { name: 'with 53.3 % of its detail' }).waitFor();
+  await shows(page, 'Beauty average', '0.800');
+  // Paused, another average is another figure but no other picture; another choice is.
+  await page.getByLabel('Formula').selectOption('tricorn');
+  await page.getByRole('img', { name: 'tricorn' }).waitFor();
+  await node.post([beauty(0)]);
+  await shows(page, 'Beauty average', '0.600');
+  assert.equal(await page.getByRole('img', { name: 'with 53.3 % of its detail' }).count(), 1);
   assert.equal(await fades(), 0);
   assert.equal(await page.title(), 'still');
+  await page.keyboard.press('p');
+  await page.getByRole('img', { name: 'with 40 % of its detail' }).waitFor();
 });
 
 test('a wall shows the picture alone', async t => {

@@ -35,6 +35,8 @@ export type Reading = (x: number) => number;
 
 /** A gap of more than this part of the span is not bridged. */
 const BRIDGE = 1 / 6;
+/** Radius of a value without a neighbour. */
+const DOT = 2.5;
 
 /** Draws, and tells what time stands where. */
 export function draw(canvas: HTMLCanvasElement, what: Drawing): Reading {
@@ -69,7 +71,7 @@ export function draw(canvas: HTMLCanvasElement, what: Drawing): Reading {
   pen.textBaseline = 'middle';
   marks.forEach((value, i) => {
     across(pen, left, y(value), right, y(value));
-    pen.fillText(labels[i]!, left - text / 2, y(value));
+    pen.fillText(labels[i]!, Math.round(left - text / 2), Math.round(y(value)));
   });
   pen.textAlign = 'center';
   pen.textBaseline = 'bottom';
@@ -77,13 +79,13 @@ export function draw(canvas: HTMLCanvasElement, what: Drawing): Reading {
     across(pen, x(time), top, x(time), bottom);
     const label = what.clock(time);
     const half = pen.measureText(label).width / 2;
-    pen.fillText(label, Math.min(x(time), width - half), height);
+    pen.fillText(label, Math.round(Math.min(x(time), width - half)), height);
   }
   pen.stroke();
 
   pen.save();
   pen.beginPath();
-  pen.rect(left, 0, right - left, bottom + 1);
+  pen.rect(left, 0, right - left + DOT, bottom + DOT);
   pen.clip();
   if (what.band) fill(pen, what, x, y);
   what.strokes.forEach((stroke, i) => {
@@ -120,7 +122,7 @@ function upright(
   pen.stroke();
 }
 
-/** A line from value to value; one without a neighbour is a point. */
+/** A line from value to value; one without a neighbour is a dot. */
 function trace(
   pen: CanvasRenderingContext2D,
   { columns, strokes, dashed }: Drawing,
@@ -130,24 +132,34 @@ function trace(
   bridge: number,
 ) {
   const [times, values] = [columns[0], columns[line + 1] ?? []];
-  pen.strokeStyle = strokes[line]!;
+  pen.strokeStyle = pen.fillStyle = strokes[line]!;
   pen.lineWidth = 1.75;
-  pen.lineJoin = pen.lineCap = 'round';
+  pen.lineJoin = 'round';
   pen.setLineDash(dashed[line] ? [5, 4] : []);
+  const dots = new Path2D();
   pen.beginPath();
-  let last = -Infinity;
+  /** The point before, and whether a line leads to it. */
+  let last: { time: number; px: number; py: number; led: boolean } | null = null;
+  const end = () => {
+    if (!last || last.led) return;
+    dots.moveTo(last.px, last.py);
+    dots.arc(last.px, last.py, DOT, 0, 2 * Math.PI);
+  };
   for (let i = 0; i < times.length; i += 1) {
     const [time, value] = [times[i]!, values[i]];
     if (value == null) continue;
     const [px, py] = [x(time), y(value)];
-    // A stroke of no length has round ends: it is a dot.
-    if (time - last > bridge) {
+    const led: boolean = last !== null && time - last.time <= bridge;
+    if (led) pen.lineTo(px, py);
+    else {
+      end();
       pen.moveTo(px, py);
-      pen.lineTo(px, py);
-    } else pen.lineTo(px, py);
-    last = time;
+    }
+    last = { time, px, py, led };
   }
+  end();
   pen.stroke();
+  pen.fill(dots);
 }
 
 /** The ground between two lines, wherever both have a value. */

@@ -28,6 +28,8 @@ class Stream {
   version = $state(0);
   /** Whether the server has said which events it holds. */
   known = $state(false);
+  /** Whether the replay has taken its place: the series stay the same ones from then on. */
+  settled = $state(false);
   /** Events that the server could not give us any more. */
   missed = $state(0);
   /** The newest gap, until it has been read. */
@@ -101,7 +103,9 @@ class Stream {
       link: link => (this.link = link),
       clock: now => (this.#ahead = now - Date.now()),
     });
-    if (since >= snapshot.next_seq) this.#replay = null;
+    if (since < snapshot.next_seq) return;
+    this.#replay = null;
+    this.settled = true;
   }
 
   #take(rows: Row[], last: number) {
@@ -113,6 +117,7 @@ class Stream {
       if (last < replay.until) return;
       ({ series: this.series, feed: this.feed } = replay);
       this.#replay = null;
+      this.settled = true;
     } else {
       this.last = last;
       enter(rows, this.series, this.feed);

@@ -38,6 +38,12 @@ export class Rollup {
     this.#last[at] = value;
   }
 
+  /** Gives a bucket that holds nothing a value of its own; one that is too old, or not a time, is dropped. */
+  fill(time: number, value: number) {
+    const index = Math.floor(time / this.step);
+    if (this.#index[index % this.length] !== index) this.add(time, value);
+  }
+
   /** The start of each bucket of the last `buckets` up to `now`, oldest first. */
   starts(now: number, buckets: number): number[] {
     const last = Math.floor(now / this.step);

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { from, Shelf } from './shelf.ts';
 import { accessible, beauty, event, figure, Node, open, shot, TOKEN, until } from './harness.ts';
 
 /** The smallest ring, so that a gap is quickly made. */
@@ -62,6 +63,31 @@ test('events arrive, are filtered, opened and found on the chart', async t => {
   await until('rows by kind', async () => (await rows(page).count()) === 80);
   await page.getByLabel('Source').fill('nobody');
   await page.getByText('passes this filter').waitFor();
+});
+
+test('the history plugin fills the ranges that the page has not seen', async t => {
+  const buckets = Array.from({ length: 40 }, (_, i) => ({
+    start: from(-60 * (i + 5)),
+    value: 0.25,
+  }));
+  const shelf = await Shelf.start(t, { '/api/history': { buckets } });
+  await shelf.node.post([beauty(1)]);
+  const page = await shelf.open('/ui/live', { plugins: ['history'] });
+  await rows(page).first().waitFor();
+  await page.getByRole('button', { name: 'Table of Rolling score' }).click();
+  const table = page.getByRole('region', { name: 'Rolling score, as a table' });
+  await until('one point', async () => (await table.locator('tbody tr').count()) === 1);
+  await page.getByRole('button', { name: '1 h', exact: true }).click();
+  await until('forty more', async () => (await table.locator('tbody tr').count()) === 40);
+  assert.match((await table.locator('tbody tr').first().textContent()) ?? '', /1\.000/);
+  assert.match((await table.locator('tbody tr').last().textContent()) ?? '', /0\.250/);
+  assert.equal(await page.getByText('history plugin').count(), 0);
+  await page.reload();
+  await page.getByRole('button', { name: 'Table of Rolling score' }).click();
+  await until(
+    'the same by its address',
+    async () => (await table.locator('tbody tr').count()) === 40,
+  );
 });
 
 test('a paused feed stands still and counts what is new', async t => {

@@ -79,6 +79,13 @@ test('a value older than all buckets is dropped, and an old bucket is not taken 
   assert.deepEqual(rollup.column(104.9, 4, 'avg'), [null, null, null, 7]);
 });
 
+test('what is remembered fills empty buckets alone', () => {
+  const rollup = new Rollup(1, 4);
+  rollup.add(102.5, 7);
+  for (const time of [99, 101, 102, NaN, -5]) rollup.fill(time, 1);
+  assert.deepEqual(rollup.column(103, 4, 'avg'), [null, 1, 7, null]);
+});
+
 test('the rolling window holds the newest values and no others', () => {
   const next = random(7);
   const rolling = new Rolling(5);

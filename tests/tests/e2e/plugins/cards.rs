@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::http::Request;
-use crate::server::{TestServer, general, kill_pid, plugin_table, wait};
+use crate::server::{TestServer, beauty, general, kill_pid, plugin_table, wait};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -45,7 +45,7 @@ fn cards_have_the_members_that_dashboards_read() {
     let all = server.json("/api/metrics");
     let mut members = keys(&all);
     members.sort_unstable();
-    assert_eq!(members, ["plugins", "system", "timestamp"]);
+    assert_eq!(members, ["plugins", "score", "system", "timestamp"]);
     has(
         &all["system"],
         &["uptime_seconds", "total_plugins", "plugins_running", "total_events", "total_memory_mb"],
@@ -241,4 +241,20 @@ fn a_plugin_that_cannot_start_says_why_and_stops_nobody() {
         (&ready["status"], &ready["plugins"]["ghost"]),
         (&"ready".into(), &"CRASHED".into())
     );
+}
+
+#[test]
+fn the_rolling_score_stands_beside_the_plugins() {
+    let server = TestServer::start();
+    let none = json!({
+        "window": 50, "events_total": 0, "count": 0, "avg": null, "min": null, "max": null,
+        "weighted_avg": null,
+    });
+    assert_eq!(server.json("/api/metrics")["score"], none);
+    server.ndjson([beauty("b", 0.5), general("g", "k", 9.0), beauty("c", 1.0)]);
+    let two = json!({
+        "window": 50, "events_total": 2, "count": 2, "avg": 0.75, "min": 0.5, "max": 1.0,
+        "weighted_avg": null,
+    });
+    assert_eq!(server.json("/api/metrics")["score"], two);
 }

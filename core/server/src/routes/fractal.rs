@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::header::{CACHE_CONTROL, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use serde_json::json;
@@ -15,7 +15,7 @@ use super::page::context;
 use crate::app::App;
 use crate::config::FractalSection;
 use crate::fractal::{Drawn, Failure, Form, Wish};
-use crate::http::{Answer, Problem, Query, Refused, RequestId};
+use crate::http::{Answer, Problem, Query, Refused, RequestId, is_known};
 use crate::metrics::Lookup;
 
 /// A picture follows the stream, so a client asks each time; its bytes are compressed as they are.
@@ -123,18 +123,6 @@ fn render_ms(drawn: &Drawn) -> f64 {
     (drawn.seconds * 1e6).round() / 1e3
 }
 
-/// Whether the client has it (RFC 9110, 13.1.2: compared weakly).
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-    let listed = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|list| {
-            let mut tags = list.split(',').map(str::trim);
-            tags.any(|tag| tag == "*" || opaque(tag) == opaque(etag))
-        })
-    };
-    headers.get_all(IF_NONE_MATCH).iter().any(listed)
-}
-
 /// The bytes of the answer: the picture, and for JSON what is known about it.
 fn body(wish: &Wish, drawn: Drawn) -> Bytes {
     let (Form::Json { columns, rows }, Some(shown)) = (wish.work.form, wish.shown) else {
@@ -171,24 +159,4 @@ fn body(wish: &Wish, drawn: Drawn) -> Bytes {
     body.push(b',');
     body.extend_from_slice(&known.as_bytes()[1..]);
     body.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_listed_tag_is_known() {
-        let known = |value: &'static str| {
-            let value = HeaderValue::from_static(value);
-            is_known(&HeaderMap::from_iter([(IF_NONE_MATCH, value)]), "W/\"ab\"")
-        };
-        for value in ["\"ab\"", "W/\"ab\"", "\"x\", \"ab\"", "*"] {
-            assert!(known(value), "{value}");
-        }
-        for value in ["\"abc\"", "ab", "", "W/"] {
-            assert!(!known(value), "{value}");
-        }
-        assert!(!is_known(&HeaderMap::new(), "\"ab\""));
-    }
 }

@@ -4,14 +4,14 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::page::Ask;
 use crate::app::App;
-use crate::http::{Answer, Problem, Refused};
+use crate::http::{Answer, Problem, Refused, is_known};
 
 struct File {
     /// Path below the root of the dashboard.
@@ -72,10 +72,7 @@ fn policy(origins: &[String]) -> HeaderValue {
 
 fn embedded(file: &'static File, headers: &HeaderMap) -> Answer {
     let caching = if file.name.starts_with(HASHED) { FOREVER } else { ASK_AGAIN };
-    let known = headers.get_all(IF_NONE_MATCH).iter().any(|tags| {
-        tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == file.tag))
-    });
-    let answer = if known {
+    let answer = if is_known(headers, file.tag) {
         let (status, headers) = (StatusCode::NOT_MODIFIED, HeaderMap::new());
         Answer { status, headers, body: Bytes::new() }
     } else {

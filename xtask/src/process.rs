@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a stopped program may take to end by itself.
 const STOP_DEADLINE: Duration = Duration::from_secs(7);
+/// How often an installation is tried.
+const INSTALL_ATTEMPTS: usize = 3;
 /// How often a waiting loop looks again.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
@@ -60,6 +62,20 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let name = program.file_name().unwrap_or(program.as_os_str()).display().to_string();
     let status = command.status().map_err(|e| format!("cannot start {name}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{name}: {status}")) }
+}
+
+/// Tries an installation again a few times: mirrors and registries are not always in a good mood.
+///
+/// # Errors
+/// That of the last attempt.
+pub(crate) fn tried_again(install: impl Fn() -> Result<(), String>) -> Result<(), String> {
+    for attempt in 1..INSTALL_ATTEMPTS {
+        match install() {
+            Ok(()) => return Ok(()),
+            Err(e) => eprintln!("attempt {attempt} of {INSTALL_ATTEMPTS}: {e}"),
+        }
+    }
+    install()
 }
 
 /// What a program prints on stdout, or nothing when it cannot be run.

@@ -11,8 +11,6 @@ use crate::process;
 const RUST: (u32, u32) = (1, 95);
 /// The oldest Node.js that builds the dashboard, as in `core/web/package.json`.
 const NODE: (u32, u32) = (20, 19);
-/// How often a failed installation is tried again; mirrors are not always in a good mood.
-const INSTALL_ATTEMPTS: usize = 3;
 
 /// A program that the tests start, and the Debian package that brings it.
 struct Tool {
@@ -138,16 +136,10 @@ fn missing_packages() -> Vec<&'static str> {
 }
 
 fn install(packages: &[&str]) -> Result<(), String> {
-    let mut last = Ok(());
-    for attempt in 1..=INSTALL_ATTEMPTS {
-        let install = ["install", "--yes", "--no-install-recommends"];
-        last = apt_get(&["update"]).and_then(|()| apt_get(&[&install, packages].concat()));
-        match &last {
-            Ok(()) => break,
-            Err(e) => eprintln!("attempt {attempt} of {INSTALL_ATTEMPTS}: {e}"),
-        }
-    }
-    last
+    let install = ["install", "--yes", "--no-install-recommends"];
+    process::tried_again(|| {
+        apt_get(&["update"]).and_then(|()| apt_get(&[&install, packages].concat()))
+    })
 }
 
 fn apt_get(arguments: &[&str]) -> Result<(), String> {

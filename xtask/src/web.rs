@@ -7,9 +7,6 @@ use std::process::Command;
 
 use crate::process;
 
-/// How often packages are asked for again; registries are not always in a good mood.
-const INSTALL_ATTEMPTS: usize = 3;
-
 fn folder() -> PathBuf {
     process::root().join("core/web")
 }
@@ -34,15 +31,7 @@ pub(crate) fn install() -> Result<(), String> {
     {
         return Ok(());
     }
-    let mut last = Ok(());
-    for attempt in 1..=INSTALL_ATTEMPTS {
-        last = npm(&["ci", "--no-audit", "--no-fund"]);
-        match &last {
-            Ok(()) => break,
-            Err(e) => eprintln!("attempt {attempt} of {INSTALL_ATTEMPTS}: {e}"),
-        }
-    }
-    last
+    process::tried_again(|| npm(&["ci", "--no-audit", "--no-fund"]))
 }
 
 /// Builds `core/web/dist`, which cargo embeds.

@@ -6,8 +6,24 @@ import type { Range } from './ranges';
 import type { Rollup } from './rollup';
 import { within, type SeriesTable } from './series';
 
-interface Answer {
-  buckets?: { start?: string; value?: number | null; avg?: number | null }[];
+/** Buckets of one series, as the plugin answers them. */
+export interface History {
+  buckets: { start: string | number; avg?: number | null; value?: number | null }[];
+}
+
+export interface Point {
+  /** Seconds since the epoch. */
+  time: number;
+  value: number | null;
+}
+
+/** What the buckets say, oldest first; nothing of an answer that has none. */
+export function points(history: Partial<History>): Point[] {
+  const buckets = Array.isArray(history.buckets) ? history.buckets : [];
+  return buckets.map(({ start, avg, value }) => ({
+    time: typeof start === 'number' ? start : Date.parse(start) / 1000,
+    value: avg ?? value ?? null,
+  }));
 }
 
 /** Fills the buckets of a range, for the rolling score and then for every series, one question after the other. */
@@ -43,11 +59,7 @@ async function fill(
     to: new Date(now * 1000).toISOString(),
     step: String(range.step),
   });
-  const answer = await get<Answer>(`/api/history?${query}`, { signal });
-  for (const { start, value, avg } of answer.buckets ?? []) {
-    const figure = value ?? avg;
-    if (typeof start === 'string' && typeof figure === 'number') {
-      rollup.fill(Date.parse(start) / 1000, figure);
-    }
+  for (const { time, value } of points(await get<History>(`/api/history?${query}`, { signal }))) {
+    if (value !== null) rollup.fill(time, value);
   }
 }

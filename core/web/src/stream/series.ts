@@ -8,6 +8,8 @@ import { Rollup } from './rollup';
 
 /** Most lines on the screen; one more is counted only. */
 export const MAX_SERIES = 20;
+/** Most series whose number is known; beyond it there are so many or more. */
+export const MAX_OTHERS = 1000;
 /** Buckets more than a range shows, so that its left edge never stands open. */
 const SPARE = 2;
 
@@ -61,7 +63,7 @@ export class SeriesTable {
     const known = this.#byKey.get(key);
     if (known) return known;
     if (this.all.length >= MAX_SERIES) {
-      if (this.others.size < 1000) this.others.add(key);
+      if (this.others.size < MAX_OTHERS) this.others.add(key);
       return null;
     }
     const series = { key, kind: event.kind, subject, rollups: rollups() };

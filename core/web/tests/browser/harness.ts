@@ -24,6 +24,7 @@ const profile = process.env.SHIMMER_PROFILE ?? 'debug';
 export const shots = join(target, 'screenshots');
 export const TOKEN = 'browser-token';
 const PATIENCE_MS = 20_000;
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const built = (path: string) => {
   const whole = join(target, profile, path);
@@ -105,7 +106,9 @@ export class Node {
     child.kill(signal);
     // A frozen process hears nothing else.
     child.kill('SIGCONT');
+    const late = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
     await gone;
+    clearTimeout(late);
   }
 
   /** Stops the process where it stands, and lets it go on: a network that is cut says nothing. */
@@ -159,8 +162,12 @@ export async function until(what: string, done: () => Promise<boolean> | boolean
 let browser: Promise<Browser> | null = null;
 
 function launch(): Promise<Browser> {
+  assert.ok(
+    existsSync(CHROMIUM),
+    `${CHROMIUM} is missing: apt-get install chromium, or set CHROMIUM`,
+  );
   browser ??= chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath: CHROMIUM,
     args: ['--no-sandbox', '--force-color-profile=srgb'],
   });
   return browser;

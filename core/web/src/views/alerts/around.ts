@@ -1,5 +1,6 @@
 // The series around an alert as columns of a chart. The rule: what was expected stands behind every point.
 
+import { points, type History } from '../../stream/history';
 import { ranges, type Range } from '../../stream/ranges';
 import { within, type Series } from '../../stream/series';
 import type { Columns } from '../../ui/Chart.svelte';
@@ -7,10 +8,6 @@ import type { Alert } from './alerts';
 
 /** Most points that are drawn. */
 const MOST = 360;
-
-export interface History {
-  buckets: { start: string | number; avg?: number | null; value?: number | null }[];
-}
 
 /** The shortest range of the page's own buckets in which the beginning of an alert still stands. */
 export function rangeFor(startsAt: number, now: number): Range {
@@ -29,11 +26,11 @@ export function seen(series: Series | undefined, alert: Alert, now: number): Col
 
 /** What the history plugin has kept. */
 export function kept(history: History, alert: Alert): Columns {
-  const buckets = history.buckets.slice(-MOST);
+  const kept = points(history).slice(-MOST);
   return columns(
     alert,
-    buckets.map(({ start }) => (typeof start === 'number' ? start : Date.parse(start) / 1000)),
-    buckets.map(bucket => bucket.avg ?? bucket.value ?? null),
+    kept.map(({ time }) => time),
+    kept.map(({ value }) => value),
   );
 }
 

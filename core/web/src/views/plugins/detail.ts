@@ -1,5 +1,6 @@
 // One plugin as /api/plugin/{name} shows it.
 
+import { count, duration, memory, percent } from '../../lib/format';
 import type { Plugin } from '../../lib/node.svelte';
 
 export interface Sample {
@@ -24,5 +25,17 @@ export interface Detail extends Plugin {
   history_1h: Sample[];
   quarantined: number[];
 }
+
+type Row = readonly [label: string, value: string, about?: string];
+
+/** What a plugin uses and does, in the order of its card. */
+export const usage = (plugin: Plugin): Row[] => [
+  ['Uptime', duration(plugin.uptime_seconds)],
+  ['CPU', percent(plugin.cpu_percent)],
+  ['Memory', memory(plugin.memory_mb)],
+  ['Events', count(plugin.event_count)],
+  ['Lag', count(plugin.lag_events), 'events published and not yet processed'],
+  ['Crashes', count(plugin.crash_count)],
+];
 
 export const detailPath = (name: string) => `/api/plugin/${encodeURIComponent(name)}`;

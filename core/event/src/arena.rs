@@ -4,7 +4,10 @@
 
 use std::ops::Range;
 
-use crate::encode::write_closing;
+use crate::{
+    encode::{write_closing, write_source},
+    limits::BEAUTY_KIND,
+};
 
 /// What the receiver of an event knows and its poster does not say.
 #[derive(Clone, Copy, Debug)]
@@ -54,24 +57,174 @@ pub(crate) struct Record {
     pub(crate) time_ns: i64,
     pub(crate) value: f64,
     pub(crate) flags: u32,
-    /// Ends of id, kind, subject and source in the names; each starts where the one before ends.
-    pub(crate) names_start: usize,
-    pub(crate) name_ends: [usize; 4],
+    /// Id, kind, subject and source.
+    pub(crate) names: [Name; 4],
     pub(crate) head: Range<usize>,
     pub(crate) data: Range<u32>,
     pub(crate) id_span: Range<u32>,
 }
+
+/// A place among the [`Names`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Name {
+    start: u32,
+    len: u32,
+}
+
+impl Name {
+    /// No name.
+    pub(crate) const NONE: Self = Self { start: 0, len: 0 };
+    /// The kind of beauty events, which stands first.
+    pub(crate) const BEAUTY: Self = Self { start: 0, len: BEAUTY_KIND.len() as u32 };
+}
+
+/// The names of events one after another; those that many events share stand first.
+#[derive(Debug, Default)]
+pub(crate) struct Names(String);
+
+impl Names {
+    /// Forgets all names but `default_source`, and tells where that is.
+    fn begin(&mut self, default_source: &str) -> Name {
+        self.0.clear();
+        self.0.push_str(BEAUTY_KIND);
+        self.push(default_source)
+    }
+
+    pub(crate) fn push(&mut self, name: &str) -> Name {
+        // Far below 4 GiB, as the bodies are that names come from.
+        let (start, len) = (self.0.len() as u32, name.len() as u32);
+        self.0.push_str(name);
+        Name { start, len }
+    }
+
+    fn get(&self, name: Name) -> &str {
+        &self.0[name.start as usize..][..name.len as usize]
+    }
+}
+
+/// The heads of events one after another, with room behind them to be written to.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Heads {
+    pub(crate) fn push(&mut self, head: &[u8]) -> Range<usize> {
+        let (start, window) = self.window(head.len());
+        window.copy_from_slice(head);
+        self.keep(head.len());
+        start..self.used
+    }
+
+    /// Where the next head starts, and `room` bytes there.
+    #[inline(always)]
+    pub(crate) fn window(&mut self, room: usize) -> (usize, &mut [u8]) {
+        let end = self.used + room;
+        if self.bytes.len() < end {
+            // Filled once and used again, so that the filling does not count.
+            self.bytes.resize(end.max(2 * self.bytes.len()), 0);
+        }
+        (self.used, &mut self.bytes[self.used..end])
+    }
+
+    /// Keeps the first `len` bytes of the window.
+    pub(crate) fn keep(&mut self, len: usize) {
+        self.used += len;
+    }
+
+    /// Bytes of the heads that are kept.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    fn trim(&mut self, keep_bytes: usize) {
+        self.bytes.truncate(keep_bytes);
+        self.bytes.shrink_to(keep_bytes);
+    }
+}
+
+/// Bytes copied at once.
+pub(crate) const BLOCK: usize = 16;
+
+/// A text that many events have, with room behind it to be read in whole blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Padded {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Padded {
+    /// Takes over what `write` writes.
+    fn set(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes.clear();
+        write(&mut self.bytes);
+        self.len = self.bytes.len();
+        self.bytes.resize(self.len.next_multiple_of(BLOCK), b' ');
+    }
+
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// The text and what fills it up.
+    pub(crate) fn whole(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// The day that the last event was on, whose beginning need not be computed again.
+#[derive(Debug, Default)]
+pub(crate) struct DateMemo {
+    /// `YYYY-MM-DDT`.
+    date: [u8; 11],
+    midnight_ns: i64,
+}
+
+impl DateMemo {
+    /// Unix nanoseconds at which the day of this time in UTC began, if it is the known one.
+    #[inline(always)]
+    pub(crate) fn midnight(&self, time: &[u8; 19]) -> Option<i64> {
+        (time.first_chunk::<11>() == Some(&self.date)).then_some(self.midnight_ns)
+    }
+
+    /// Takes note of the day of a time that was read.
+    pub(crate) fn learn(&mut self, text: &str, unix_ns: i64) {
+        // No leap second, and so far from the ends of 64 bits that the whole day is within them.
+        let is_plain = text.ends_with('Z') && text.get(17..19) != Some("60");
+        if let (true, Some(date)) = (is_plain, text.as_bytes().first_chunk::<11>())
+            && date[10] == b'T'
+            && unix_ns.unsigned_abs() < i64::MAX.unsigned_abs() - 2 * DAY_NS.unsigned_abs()
+        {
+            *self = Self { date: *date, midnight_ns: unix_ns - unix_ns.rem_euclid(DAY_NS) };
+        }
+    }
+}
+
+const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
 /// Validated events, all under one receipt.
 #[derive(Debug, Default)]
 pub(crate) struct Arena {
     pub(crate) received_ns: i64,
     pub(crate) origin: String,
+    /// Where the default source is.
+    pub(crate) default_source: Name,
+    /// Its member.
+    pub(crate) source_member: Padded,
     /// The end of every head, written once.
-    pub(crate) closing: Vec<u8>,
-    pub(crate) names: String,
-    pub(crate) heads: Vec<u8>,
+    pub(crate) closing: Padded,
+    pub(crate) names: Names,
+    pub(crate) heads: Heads,
     pub(crate) records: Vec<Record>,
+    pub(crate) date: DateMemo,
+    /// The head that is being written by the careful way.
+    pub(crate) composed: Vec<u8>,
 }
 
 impl Arena {
@@ -80,38 +233,48 @@ impl Arena {
         self.received_ns = receipt.received_ns;
         self.origin.clear();
         self.origin.push_str(receipt.origin);
-        self.closing.clear();
-        write_closing(&mut self.closing, receipt.received_ns, receipt.origin);
+        self.source_member.set(|out| write_source(out, receipt.default_source));
+        self.closing.set(|out| write_closing(out, receipt.received_ns, receipt.origin));
         self.clear();
+        self.default_source = self.names.begin(receipt.default_source);
     }
 
+    /// Forgets all events.
     pub(crate) fn clear(&mut self) {
-        self.names.clear();
-        self.heads.clear();
+        self.heads.used = 0;
         self.records.clear();
     }
 
     /// Gives back memory beyond `keep_bytes` for each of the buffers.
     pub(crate) fn trim(&mut self, keep_bytes: usize) {
         self.clear();
-        self.names.shrink_to(keep_bytes);
-        self.heads.shrink_to(keep_bytes);
+        self.names.0.clear();
+        self.names.0.shrink_to(keep_bytes);
+        self.heads.trim(keep_bytes);
         self.records.shrink_to(keep_bytes / size_of::<Record>());
     }
 
+    /// Memory of the buffers that [`Self::trim`] bounds.
+    #[cfg(test)]
+    pub(crate) fn bytes_kept(&self) -> [usize; 3] {
+        let records = self.records.capacity() * size_of::<Record>();
+        [self.heads.bytes.capacity(), self.names.0.capacity(), records]
+    }
+
+    #[inline(always)]
     pub(crate) fn event<'a>(&'a self, record: &'a Record) -> Event<'a> {
-        let [id, kind, subject, source] = record.name_ends;
+        let [id, kind, subject, source] = record.names.map(|name| self.names.get(name));
         Event {
             time_ns: record.time_ns,
             received_ns: self.received_ns,
             value: record.value,
-            kind: &self.names[id..kind],
-            subject: &self.names[kind..subject],
-            source: &self.names[subject..source],
+            kind,
+            subject,
+            source,
             origin: &self.origin,
-            id: &self.names[record.names_start..id],
+            id,
             flags: record.flags,
-            head: &self.heads[record.head.clone()],
+            head: &self.heads.bytes[record.head.clone()],
             data: record.data.clone(),
             id_span: record.id_span.clone(),
         }

@@ -8,6 +8,7 @@ use std::slice;
 use crate::{
     BatchError, Event, EventError, FieldError, Limits, Receipt,
     arena::{Arena, Record},
+    fast,
     json::Cursor,
     parser::{Item, Scratch, admit, not_an_object},
     posted::Posted,
@@ -34,12 +35,33 @@ impl Batch {
         limits: &Limits,
     ) -> Result<(), BatchError> {
         self.begin(body, receipt, limits)?;
-        let blank = |line: &&[u8]| line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r'));
-        let lines = body.split(|&b| b == b'\n').filter(|line| !blank(line));
-        for (index, line) in lines.enumerate() {
+        // One look at all of it; a body that is no UTF-8 is looked at line by line.
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        self.scratch.marks.look(body);
+        let (mut at, mut index) = (0, 0);
+        while at < body.len() {
+            if let Some(found) = self.scratch.find(text, at)
+                && found.is_one_line()
+                && let Some(next) = next_line(body, found.end)
+            {
+                self.room_for(index, limits)?;
+                if fast::append(&mut self.arena, index, text, &self.scratch.marks, &found, limits)
+                    .is_some()
+                {
+                    (at, index) = (next, index + 1);
+                    continue;
+                }
+            }
+            let rest = &body[at..];
+            let line = rest.split(|&b| b == b'\n').next().unwrap_or(rest);
+            at += line.len() + 1;
+            if line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
+                continue;
+            }
             self.room_for(index, limits)?;
             let posted = self.line(line, receipt);
             self.item(index, posted, receipt, limits);
+            index += 1;
         }
         Ok(())
     }
@@ -74,6 +96,12 @@ impl Batch {
         &self.rejected
     }
 
+    /// Closes the short way.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn careful(&mut self) {
+        self.scratch.careful = true;
+    }
+
     /// Gives back memory beyond `keep_bytes` for each buffer, and forgets the events.
     pub fn trim(&mut self, keep_bytes: usize) {
         self.clear();
@@ -105,6 +133,7 @@ impl Batch {
         limits: &Limits,
     ) -> Result<(), BatchError> {
         let mut cursor = Cursor::over(body)?;
+        self.scratch.marks.look(body);
         if !cursor.eat(b'[') {
             return Err(cursor.expected("expected an array").into());
         }
@@ -114,21 +143,43 @@ impl Batch {
                 break;
             }
             self.room_for(index, limits)?;
-            let nest = &mut self.scratch.nest;
-            let posted = if cursor.peek() == Some(b'{') {
-                Ok(item.read(&mut cursor, nest, receipt.received_ns)?)
-            } else {
-                let (value, _) = cursor.value(nest)?;
-                let message = format!("must be a JSON object, got {}", value.type_name());
-                Err(EventError::Malformed { message })
-            };
-            self.item(index, posted, receipt, limits);
+            if !self.quick_item(item, index, &mut cursor, limits) {
+                let nest = &mut self.scratch.nest;
+                let posted = if cursor.peek() == Some(b'{') {
+                    Ok(item.read(&mut cursor, nest, receipt.received_ns)?)
+                } else {
+                    let (value, _) = cursor.value(nest)?;
+                    let message = format!("must be a JSON object, got {}", value.type_name());
+                    Err(EventError::Malformed { message })
+                };
+                self.item(index, posted, receipt, limits);
+            }
             more = cursor.eat(b',');
             if !more && !cursor.eat(b']') {
                 return Err(cursor.expected("expected `,` or `]`").into());
             }
         }
         Ok(cursor.end()?)
+    }
+
+    /// Takes the short way with an item; `false` leaves all as it was.
+    fn quick_item(
+        &mut self,
+        item: Item,
+        index: usize,
+        cursor: &mut Cursor<'_>,
+        limits: &Limits,
+    ) -> bool {
+        let (text, at) = cursor.place();
+        if let Item::Event = item
+            && let Some(found) = self.scratch.find(text, at)
+            && fast::append(&mut self.arena, index, text, &self.scratch.marks, &found, limits)
+                .is_some()
+        {
+            cursor.skip_to(found.end);
+            return true;
+        }
+        false
     }
 
     fn line<'b>(
@@ -186,6 +237,16 @@ impl Batch {
     fn clear(&mut self) {
         self.arena.clear();
         self.rejected.clear();
+    }
+}
+
+/// Where the next line starts, if nothing but the end of its line follows an event that ends at `end`.
+fn next_line(body: &[u8], end: usize) -> Option<usize> {
+    match body.get(end..)? {
+        [] => Some(end),
+        [b'\n', ..] => Some(end + 1),
+        [b'\r', b'\n', ..] => Some(end + 2),
+        _ => None,
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn check<'s>(
 }
 
 /// Whether `kind` is `[a-z0-9._-]{1,64}`.
-fn is_kind(kind: &str) -> bool {
+pub(crate) fn is_kind(kind: &str) -> bool {
     let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     (1..=KIND_CHARS).contains(&kind.len()) && kind.bytes().all(allowed)
 }

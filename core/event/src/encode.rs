@@ -19,7 +19,7 @@ use crate::{
 pub const TAIL: &[u8] = b"}";
 
 /// Digits of the largest sequence.
-const SEQ_DIGITS: usize = 20;
+pub(crate) const SEQ_DIGITS: usize = 20;
 
 /// Appends an event to the arena, or leaves the arena as it was if the event's JSON is too large.
 pub(crate) fn append(
@@ -30,27 +30,23 @@ pub(crate) fn append(
     limits: &Limits,
     nest: &mut Nest,
 ) -> Result<(), EventError> {
-    let start = arena.heads.len();
-    let (id_span, data) = write_head(arena, event, nest);
-    let bytes = arena.heads.len() - start + SEQ_DIGITS + TAIL.len();
+    let Arena { composed, closing, .. } = arena;
+    composed.clear();
+    let (id_span, data) = write_head(composed, closing.text(), event, nest);
+    let bytes = composed.len() + SEQ_DIGITS + TAIL.len();
     if bytes > limits.event_bytes {
-        arena.heads.truncate(start);
         let what = "the event's canonical JSON";
         return Err(EventError::TooLarge { what, bytes, limit: limits.event_bytes });
     }
-    let names_start = arena.names.len();
-    let name_ends = [event.id, event.kind, event.subject, event.source].map(|name| {
-        arena.names.push_str(name);
-        arena.names.len()
-    });
+    let head = arena.heads.push(&arena.composed);
+    let names = [event.id, event.kind, event.subject, event.source];
     arena.records.push(Record {
         index,
         time_ns: event.time_ns,
         value: event.value,
         flags: flags | if event.beauty.is_some() { flags::BEAUTY } else { 0 },
-        names_start,
-        name_ends,
-        head: start..arena.heads.len(),
+        names: names.map(|name| arena.names.push(name)),
+        head,
         data,
         id_span,
     });
@@ -59,14 +55,13 @@ pub(crate) fn append(
 
 /// Writes everything up to the sequence; the spans of the id and of the data, from the start of the head.
 fn write_head(
-    arena: &mut Arena,
+    out: &mut Vec<u8>,
+    closing: &[u8],
     event: &Checked<'_>,
     nest: &mut Nest,
 ) -> (std::ops::Range<u32>, std::ops::Range<u32>) {
-    let out = &mut arena.heads;
-    let start = out.len();
     // Heads are far below 4 GiB: the body limits bound every text and `event_bytes` what is kept.
-    let at = |out: &Vec<u8>| (out.len() - start) as u32;
+    let at = |out: &Vec<u8>| out.len() as u32;
     out.extend_from_slice(br#"{"event_id":""#);
     let id_start = at(out);
     escape_into(out, event.id);
@@ -79,7 +74,7 @@ fn write_head(
     if !event.subject.is_empty() {
         string_member(out, br#","subject":"#, event.subject);
     }
-    string_member(out, br#","source":"#, event.source);
+    write_source(out, event.source);
     out.extend_from_slice(br#","value":"#);
     let mut float = zmij::Buffer::new();
     let value = float.format_finite(event.value).as_bytes();
@@ -110,8 +105,13 @@ fn write_head(
             data = 0..0;
         }
     }
-    out.extend_from_slice(&arena.closing);
+    out.extend_from_slice(closing);
     (id_span, data)
+}
+
+/// Writes the member of the source that events get which name none.
+pub(crate) fn write_source(out: &mut Vec<u8>, source: &str) {
+    string_member(out, br#","source":"#, source);
 }
 
 /// Writes what the heads of all events under one receipt end with.
@@ -133,7 +133,9 @@ fn string_member(out: &mut Vec<u8>, name: &[u8], text: &str) {
 /// Appends an object without the white space between its tokens.
 fn compact(out: &mut Vec<u8>, object: &Object<'_>, nest: &mut Nest) {
     if !object.without_value {
-        return compact_value(out, object.text, object.traits.spaced);
+        return compact_value(object.text, object.traits.spaced, |part| {
+            out.extend_from_slice(part)
+        });
     }
     out.push(b'{');
     let mut comma = false;
@@ -145,17 +147,17 @@ fn compact(out: &mut Vec<u8>, object: &Object<'_>, nest: &mut Nest) {
             out.push(b',');
         }
         comma = true;
-        compact_value(out, member.text, object.traits.spaced);
+        compact_value(member.text, object.traits.spaced, |part| out.extend_from_slice(part));
     });
     debug_assert!(read.is_ok(), "an object that was read once reads again");
     out.push(b'}');
 }
 
-/// Appends valid JSON, dropping white space outside strings if there may be some.
-fn compact_value(out: &mut Vec<u8>, text: &str, spaced: bool) {
+/// Hands out valid JSON, without the white space outside strings if there may be some.
+pub(crate) fn compact_value(text: &str, spaced: bool, mut put: impl FnMut(&[u8])) {
     let bytes = text.as_bytes();
     if !spaced {
-        return out.extend_from_slice(bytes);
+        return put(bytes);
     }
     let (mut at, mut from, mut quoted) = (0, 0, false);
     while let Some(&byte) = bytes.get(at) {
@@ -163,14 +165,14 @@ fn compact_value(out: &mut Vec<u8>, text: &str, spaced: bool) {
             b'"' => quoted = !quoted,
             b'\\' => at += 1,
             b' ' | b'\n' | b'\r' | b'\t' if !quoted => {
-                out.extend_from_slice(&bytes[from..at]);
+                put(&bytes[from..at]);
                 from = at + 1;
             }
             _ => {}
         }
         at += 1;
     }
-    out.extend_from_slice(&bytes[from..]);
+    put(&bytes[from..]);
 }
 
 #[cfg(test)]

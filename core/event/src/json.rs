@@ -152,6 +152,30 @@ impl<'b> Cursor<'b> {
         }
     }
 
+    /// The object that starts at `at`, and where it ends, if there is one.
+    pub(crate) fn object_at(
+        text: &'b str,
+        at: usize,
+        nest: &mut Nest,
+    ) -> Option<(Object<'b>, usize)> {
+        let mut cursor = Self { text, at };
+        match cursor.value(nest) {
+            Ok((Value::Object(object), _)) => Some((object, cursor.at)),
+            _ => None,
+        }
+    }
+
+    /// The text, and the place after white space up to which it has been read.
+    pub(crate) fn place(&mut self) -> (&'b str, usize) {
+        self.space();
+        (self.text, self.at)
+    }
+
+    /// Goes on at `at`, up to which somebody else has read.
+    pub(crate) fn skip_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
     /// The error that something else was expected at the next token.
     pub(crate) fn expected(&self, what: &'static str) -> Syntax {
         let what = if self.at >= self.text.len() { "unexpected end" } else { what };

@@ -9,6 +9,7 @@ use crate::{
     check::check,
     cloud::{self, Envelope},
     encode,
+    fast::{self, Found, Marks},
     headers::CloudHeaders,
     json::{Cursor, Nest, Syntax, Value},
     posted::{EVENT_NAMES, Posted},
@@ -27,8 +28,12 @@ pub struct Parser {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) nest: Nest,
+    pub(crate) marks: Marks,
     pub(crate) decoded: String,
     pub(crate) composed: Vec<u8>,
+    /// The short way is closed, so that the careful one can be held against it.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) careful: bool,
 }
 
 /// What an object in a body is.
@@ -129,6 +134,21 @@ impl Parser {
     ) -> Result<Event<'_>, EventError> {
         check_body(body, limits)?;
         let mut cursor = Cursor::over(body)?;
+        let (text, at) = cursor.place();
+        self.scratch.marks.look(body);
+        if let Item::Event = item
+            && let Some(found) = self.scratch.find(text, at)
+        {
+            cursor.skip_to(found.end);
+            self.arena.begin(receipt);
+            if cursor.end().is_ok()
+                && fast::append(&mut self.arena, 0, text, &self.scratch.marks, &found, limits)
+                    .is_some()
+            {
+                return Ok(self.arena.event(&self.arena.records[0]));
+            }
+            cursor.skip_to(at);
+        }
         let nest = &mut self.scratch.nest;
         if cursor.peek() != Some(b'{') {
             return Err(not_an_object(&mut cursor, nest));
@@ -140,8 +160,19 @@ impl Parser {
 }
 
 impl Scratch {
+    /// What stands at `at` of a body that was marked, if it can be read the short way.
+    #[inline(always)]
+    pub(crate) fn find<'b>(&mut self, body: &'b str, at: usize) -> Option<Found<'b>> {
+        #[cfg(any(test, fuzzing))]
+        if self.careful {
+            return None;
+        }
+        fast::find(body, &self.marks, at, &mut self.nest)
+    }
+
     pub(crate) fn trim(&mut self, keep_bytes: usize) {
         self.nest = Nest::default();
+        self.marks.trim(keep_bytes);
         self.decoded = String::new();
         self.composed.clear();
         self.composed.shrink_to(keep_bytes);

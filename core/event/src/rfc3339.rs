@@ -99,7 +99,8 @@ pub(crate) fn write(out: &mut Vec<u8>, unix_ns: i64) {
     out.extend_from_slice(&digits[..len]);
 }
 
-fn digits(unix_ns: i64) -> ([u8; 30], usize) {
+/// The UTC form and its length.
+pub(crate) fn digits(unix_ns: i64) -> ([u8; 30], usize) {
     let seconds = unix_ns.div_euclid(SECOND);
     // Days since the year 0 and the rest fit 32 bits unsigned, in which division is cheap.
     let mut nanos = unix_ns.rem_euclid(SECOND) as u32;

@@ -17,9 +17,9 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "common", "
 /// What unfinished or forgotten code looks like.
 const UNFINISHED: &[&str] = &["todo!", "unimplemented!", "dbg!", "#[ignore"];
 /// Crates whose work needs `unsafe`: the contract, the shared memory, the loader and sandbox, the
-/// plugin's side of the contract, and vector kernels.
+/// plugin's side of the contract, and vector code.
 const UNSAFE_CRATES: &[&str] =
-    &["core/abi", "core/ring", "core/host", "plugins/sdk", "renderers/cpu"];
+    &["core/abi", "core/event", "core/ring", "core/host", "plugins/sdk", "renderers/cpu"];
 /// A test that polls may sleep between two looks when this stands on the line or the one before.
 const POLL_MARK: &str = "// Poll:";
 

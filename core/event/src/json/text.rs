@@ -109,26 +109,30 @@ pub(crate) fn escape_into(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Bytes up to the first quote, backslash or control character, eight at a time.
-///
-/// `(word ^ c) - 0x01..` borrows into the high bit of a byte that equals c; the borrow may also reach the bytes
-/// above it, which does not matter as only the lowest is looked at.
 fn plain_run(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
     let (words, tail) = bytes.as_chunks::<8>();
     for (i, &word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(word);
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (quote | backslash | control) & HIGH;
+        let found = special(u64::from_le_bytes(word));
         if found != 0 {
             return i * 8 + found.trailing_zeros() as usize / 8;
         }
     }
     let plain = |b: &u8| !matches!(b, b'"' | b'\\' | 0..0x20);
     bytes.len() - tail.len() + tail.iter().take_while(|b| plain(b)).count()
+}
+
+/// The high bit of each byte that is a quote, a backslash or a control character. Only the lowest is sure.
+///
+/// A byte less than another borrows into its own high bit; the borrow may also reach the bytes above it. A quote
+/// is turned into the blank, the one character after the control characters, which itself goes elsewhere.
+#[inline(always)]
+pub(crate) fn special(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let turned = word ^ (ONES * (b'"' ^ b' ') as u64);
+    let quote_or_control = turned.wrapping_sub(ONES * (b' ' + 1) as u64) & !turned;
+    let other = word ^ (ONES * b'\\' as u64);
+    let backslash = other.wrapping_sub(ONES) & !other;
+    (quote_or_control | backslash) & (ONES << 7)
 }
 
 /// Checks the escape whose letter is at `at`; the UTF-16 unit of a `\u` one.

@@ -16,11 +16,26 @@ pub(crate) struct IngestLog {
 }
 
 impl IngestLog {
-    /// Logs an accepted event unless the second already has `per_second` lines.
-    pub(crate) fn accepted(&self, per_second: u32, id: &RequestId, event: &Event<'_>, seq: u64) {
-        if !self.has_room(per_second) {
-            return;
+    /// Takes lines for `events` accepted together, as many as the running second still has of its `per_second`; the
+    /// other events are counted as silent.
+    pub(crate) fn lines(&self, per_second: u32, events: u64) -> u64 {
+        let most = u64::from(per_second);
+        // Looked at first, so that a flood does not contend for a counter that is already full.
+        let taken = self.written.load(Ordering::Relaxed);
+        let lines = if taken < most {
+            let taken = self.written.fetch_add(events, Ordering::Relaxed);
+            most.saturating_sub(taken).min(events)
+        } else {
+            0
+        };
+        if lines < events {
+            self.silent.fetch_add(events - lines, Ordering::Relaxed);
         }
+        lines
+    }
+
+    /// Writes the line of an accepted event.
+    pub(crate) fn line(id: &RequestId, event: &Event<'_>, seq: u64) {
         let request_id = id.as_str();
         if event.kind == shimmer_event::BEAUTY_KIND {
             tracing::info!(
@@ -48,17 +63,6 @@ impl IngestLog {
         self.written.store(0, Ordering::Relaxed);
         Some(self.silent.swap(0, Ordering::Relaxed)).filter(|n| *n > 0)
     }
-
-    fn has_room(&self, per_second: u32) -> bool {
-        let most = u64::from(per_second);
-        // Looked at first, so that a flood does not contend for a counter that is already full.
-        let room = self.written.load(Ordering::Relaxed) < most
-            && self.written.fetch_add(1, Ordering::Relaxed) < most;
-        if !room {
-            self.silent.fetch_add(1, Ordering::Relaxed);
-        }
-        room
-    }
 }
 
 #[cfg(test)]
@@ -68,11 +72,15 @@ mod tests {
     #[test]
     fn a_second_has_its_lines_and_the_rest_is_counted() {
         let log = IngestLog::default();
-        assert_eq!((0..25).filter(|_| log.has_room(10)).count(), 10);
+        assert_eq!((0..25).map(|_| log.lines(10, 1)).sum::<u64>(), 10);
         assert_eq!(log.end_second(), Some(15));
-        assert!(log.has_room(10));
+        assert_eq!(log.lines(10, 7), 7);
+        assert_eq!(log.lines(10, 7), 3, "those of a batch up to the bound");
+        assert_eq!(log.lines(10, 1000), 0);
+        assert_eq!(log.end_second(), Some(1004));
+        assert_eq!(log.lines(10, 10), 10);
         assert_eq!(log.end_second(), None);
-        assert!(!log.has_room(0));
+        assert_eq!(log.lines(0, 1), 0);
         assert_eq!(log.end_second(), Some(1));
     }
 }

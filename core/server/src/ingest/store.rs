@@ -10,8 +10,8 @@ use serde_json::json;
 use shimmer_event::{Batch, BatchError, Event, EventError, FieldError, Parser, Receipt, TAIL};
 use shimmer_ring::{Entry, Outcome, PublishError, Reserve, Submission};
 
-use super::Admitted;
 use super::media::{Many, One, cloud_headers};
+use super::{Admitted, IngestLog};
 use crate::app::App;
 use crate::http::{Answer, Problem, Refused, RequestId};
 use crate::plugins::limits;
@@ -27,19 +27,34 @@ thread_local! {
 /// The buffers of batches: as many as batches are stored at once, on whatever threads. Those of a
 /// thread would stay with every thread that ever stored one.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers(Mutex<Vec<(Batch, Vec<Outcome>)>>);
+pub(crate) struct Buffers(Mutex<Vec<(Batch, Stored)>>);
+
+/// What a batch becomes on its way into the ring.
+#[derive(Debug, Default)]
+struct Stored {
+    /// Empty between two batches, and kept for its memory.
+    entries: Vec<Entry<'static>>,
+    outcomes: Vec<Outcome>,
+}
 
 impl Buffers {
     /// Lends buffers to `work`; those that a panic takes with it are made anew.
-    fn lend<T>(&self, work: impl FnOnce(&mut Batch, &mut Vec<Outcome>) -> T) -> T {
+    fn lend<T>(&self, work: impl FnOnce(&mut Batch, &mut Stored) -> T) -> T {
         let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // The last given back is the one most likely in the cache.
         let taken = free().pop();
-        let (mut batch, mut outcomes) = taken.unwrap_or_default();
-        let result = work(&mut batch, &mut outcomes);
-        free().push((batch, outcomes));
+        let (mut batch, mut stored) = taken.unwrap_or_default();
+        let result = work(&mut batch, &mut stored);
+        free().push((batch, stored));
         result
     }
+}
+
+/// The memory of a vector for entries that live otherwise. What is collected from a vector's own items is
+/// collected in its place; nothing but an allocation would be lost if it were not.
+fn emptied<'b>(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'b>> {
+    entries.clear();
+    entries.into_iter().map(|_| unreachable!("it was emptied")).collect()
 }
 
 /// Stores the one event of `body`.
@@ -70,7 +85,9 @@ pub(super) fn one(
         match outcomes.first() {
             Some(Outcome::Stored(seq)) => {
                 let per_second = admitted.config.log.ingest_per_second;
-                app.ingest_log.accepted(per_second, id, &event, *seq);
+                if app.ingest_log.lines(per_second, 1) > 0 {
+                    IngestLog::line(id, &event, *seq);
+                }
                 app.metrics.ingest.took(1, 0, 0);
                 Ok(acknowledged(&event, *seq, false))
             }
@@ -98,7 +115,7 @@ pub(super) fn many(
 ) -> Result<Answer, Refused> {
     let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
-    app.buffers.lend(|batch, outcomes| {
+    app.buffers.lend(|batch, stored| {
         let parsed = match media {
             Many::Ndjson => batch.parse_ndjson(body, &receipt, &limits),
             Many::Array => batch.parse_array(body, &receipt, &limits),
@@ -107,10 +124,11 @@ pub(super) fn many(
         let answer = parsed
             .map_err(refuse_batch)
             .and_then(|()| charge(batch.events().len() + batch.rejected().len()))
-            .and_then(|()| publish_batch(app, id, admitted, batch, outcomes));
+            .and_then(|()| publish_batch(app, id, admitted, batch, stored));
         if body.len() > KEEP_BYTES {
             batch.trim(KEEP_BYTES);
-            outcomes.shrink_to(KEEP_BYTES / size_of::<Outcome>());
+            stored.entries.shrink_to(KEEP_BYTES / size_of::<Entry<'_>>());
+            stored.outcomes.shrink_to(KEEP_BYTES / size_of::<Outcome>());
         }
         answer
     })
@@ -121,31 +139,40 @@ fn publish_batch(
     id: &RequestId,
     admitted: &Admitted,
     batch: &Batch,
-    outcomes: &mut Vec<Outcome>,
+    stored: &mut Stored,
 ) -> Result<Answer, Refused> {
     let mut rejected: Vec<(usize, Vec<FieldError>)> = batch.rejected().to_vec();
-    let mut events = Vec::with_capacity(batch.events().len());
+    let mut entries = emptied(std::mem::take(&mut stored.entries));
     for (index, event) in batch.events() {
         match foreign_source(admitted, &event) {
             Some(error) => rejected.push((index, vec![error])),
-            None => events.push((index, event)),
+            None => entries.push(entry(&event)),
         }
     }
-    let entries: Vec<Entry<'_>> = events.iter().map(|(_, event)| entry(event)).collect();
+    let outcomes = &mut stored.outcomes;
     outcomes.clear();
-    if !entries.is_empty() {
-        publish(app, &entries, outcomes)?;
+    let published = if entries.is_empty() { Ok(()) } else { publish(app, &entries, outcomes) };
+    stored.entries = emptied(entries);
+    published?;
+    let count = |is: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| is(outcome)).count();
+    let accepted = count(|outcome| matches!(outcome, Outcome::Stored(_))) as u64;
+    let duplicates = count(|outcome| matches!(outcome, Outcome::Duplicate(_))) as u64;
+    let submitted = || {
+        let own = batch.events().filter(|(_, event)| foreign_source(admitted, event).is_none());
+        own.zip(outcomes.iter())
+    };
+    if accepted + duplicates < outcomes.len() as u64 {
+        let without = submitted().filter(|(_, outcome)| **outcome == Outcome::NamesFull);
+        rejected.extend(without.map(|((index, _), _)| (index, vec![names_full(app)])));
     }
-    let (mut accepted, mut duplicates) = (0, 0);
-    let per_second = admitted.config.log.ingest_per_second;
-    for ((index, event), outcome) in events.iter().zip(outcomes.iter()) {
-        match outcome {
-            Outcome::Stored(seq) => {
-                accepted += 1;
-                app.ingest_log.accepted(per_second, id, event, *seq);
-            }
-            Outcome::Duplicate(_) => duplicates += 1,
-            Outcome::NamesFull => rejected.push((*index, vec![names_full(app)])),
+    let mut lines = app.ingest_log.lines(admitted.config.log.ingest_per_second, accepted);
+    for ((_, event), outcome) in submitted() {
+        if lines == 0 {
+            break;
+        }
+        if let Outcome::Stored(seq) = outcome {
+            IngestLog::line(id, &event, *seq);
+            lines -= 1;
         }
     }
     rejected.sort_by_key(|(index, _)| *index);
@@ -164,7 +191,7 @@ fn publish(app: &App, entries: &[Entry<'_>], outcomes: &mut Vec<Outcome>) -> Res
     app.producer.publish(&submission, outcomes).map_err(refuse_publish)
 }
 
-fn entry<'a>(event: &'a Event<'_>) -> Entry<'a> {
+fn entry<'a>(event: &Event<'a>) -> Entry<'a> {
     Entry {
         time_ns: event.time_ns,
         received_ns: event.received_ns,

@@ -189,7 +189,7 @@ impl Columns {
     ///
     /// # Panics
     /// When it does not fit before the arena's end.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn write_text(&self, offset: u32, text: &Text<'_>) {
         let end = u64::from(offset) + text.len().next_multiple_of(8) as u64;
         assert!(offset.is_multiple_of(8) && end <= self.text_bytes, "text leaves the arena");
@@ -208,6 +208,18 @@ impl Columns {
             put(at, word.to_le());
             at += 1;
         });
+    }
+
+    /// [writer] The text at (`offset`, `len`), in place: to be looked at before another is written.
+    ///
+    /// # Panics
+    /// When it leaves the arena.
+    pub(crate) fn written(&self, offset: u32, len: u32) -> &[u8] {
+        assert!(u64::from(offset) + u64::from(len) <= self.text_bytes, "text leaves the arena");
+        // SAFETY: it lies in the arena (checked), and nobody but the caller writes there.
+        unsafe {
+            std::slice::from_raw_parts(self.arena.cast::<u8>().add(offset as usize), len as usize)
+        }
     }
 
     /// Appends the text at (`offset`, `len`) to `out`, possibly while it changes: valid only when

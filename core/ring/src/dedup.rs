@@ -14,48 +14,54 @@ pub(crate) type SipKey = (u64, u64);
 /// Hash of (origin, source, id): 128 bits, so that two events never meet by chance.
 pub(crate) type EventKey = u128;
 
-/// Hashes the identities of events; every part is preceded by its length.
+/// Hashes the identities of events: the id with a key that origin and source are hashed to, so that the
+/// hash of an id needs no more than its bytes, and neighbours share the rest.
 #[derive(Debug)]
 pub(crate) struct KeyHasher<'a> {
-    fresh: SipHasher13,
-    /// Origin and source of the event before, which neighbours mostly share, and their hash so far.
+    key: SipKey,
+    /// Origin and source of the event before.
     prefix: Option<(&'a str, &'a str)>,
     hasher: SipHasher13,
 }
 
 impl<'a> KeyHasher<'a> {
     pub(crate) fn new(key: SipKey) -> Self {
-        let fresh = SipHasher13::new_with_keys(key.0, key.1);
-        Self { fresh, prefix: None, hasher: fresh }
+        Self { key, prefix: None, hasher: SipHasher13::new_with_keys(key.0, key.1) }
     }
 
     /// The key of the event with this identity.
+    #[inline(always)]
     pub(crate) fn key(&mut self, origin: &'a str, source: &'a str, id: &str) -> EventKey {
-        if self.prefix != Some((origin, source)) {
+        let is_same = |(a, b): (&str, &str)| is(a, origin) && is(b, source);
+        if !self.prefix.is_some_and(is_same) {
             self.prefix = Some((origin, source));
-            self.hasher = self.fresh;
-            put(&mut self.hasher, origin);
-            put(&mut self.hasher, source);
+            let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+            for part in [origin, source] {
+                hasher.write(&(part.len() as u32).to_le_bytes());
+                hasher.write(part.as_bytes());
+            }
+            let derived = hasher.finish128();
+            self.hasher = SipHasher13::new_with_keys(derived.h1, derived.h2);
         }
-        let mut hasher = self.hasher;
-        put(&mut hasher, id);
-        hasher.finish128().as_u128()
+        self.hasher.hash(id.as_bytes()).as_u128()
     }
 }
 
-fn put(hasher: &mut SipHasher13, part: &str) {
-    hasher.write(&(part.len() as u32).to_le_bytes());
-    hasher.write(part.as_bytes());
+/// Whether two texts are equal; those of neighbours mostly are the same place.
+fn is(a: &str, b: &str) -> bool {
+    std::ptr::eq(a, b) || a == b
 }
 
 /// How many keys ahead are fetched: a cache miss lasts about as long as storing this many events.
 pub(crate) const AHEAD: usize = 16;
 
 /// Entries of a bucket.
-const WAYS: usize = 10;
+const WAYS: usize = 12;
+/// Sequences that `Bucket::moved` does not tell apart, so that two bytes reach beyond every window.
+const STRIDE: u64 = 1 << 9;
 /// Room kept for those without a place: far more than ever are.
 const HOMELESS: u64 = 256;
-/// Entries that live in a bucket on average: one in three hundred has more than it can hold.
+/// Entries that live in a bucket on average: one in four thousand has more than it can hold.
 const FILL: u64 = 4;
 
 /// [writer] The window of remembered ids and the way into it.
@@ -73,32 +79,57 @@ pub(crate) struct Dedup {
     last: u64,
 }
 
-/// One cache line, because a look at one costs more than all that is done with it.
+/// One cache line, because a look at one costs more than all that is done with it. Its places are taken in turn:
+/// sequences only grow, so that the next place to be taken holds the oldest.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
 struct Bucket {
+    /// Eight bits of each key, 0 while the place was never used.
+    tags: [u32; WAYS / 4],
     /// Low half of each sequence.
     seqs: [u32; WAYS],
-    /// The newest sequence that went to the neighbour because there was no place here.
-    moved: u32,
-    /// Sixteen bits of each key, made odd; 0 while the place was never used.
-    tags: [u16; WAYS],
+    /// The newest sequence that went to the neighbour because there was no place here, in [`STRIDE`]s.
+    moved: u16,
+    /// The place that is taken next.
+    next: u8,
+    /// There ever was such a sequence.
+    overflowed: bool,
 }
 
-const _: () = assert!(size_of::<Bucket>() == 64);
+const _: () = assert!(size_of::<Bucket>() == 64 && WAYS.is_multiple_of(4));
+
+/// A one in each of four bytes.
+const ONES: u32 = 0x0101_0101;
 
 impl Bucket {
-    /// A bit for each place with this tag.
-    fn tagged(&self, tag: u16) -> u32 {
-        lanes(|i| self.tags[i] == tag)
+    /// The places with this tag, by the high bits of the four bytes of each word.
+    #[inline(always)]
+    fn tagged(&self, tag: u8) -> [u32; WAYS / 4] {
+        self.tags.map(|tags| {
+            let other = tags ^ (ONES * u32::from(tag));
+            // A byte's lower bits carry into its high bit unless all are 0, and never beyond.
+            !(((other & !(ONES << 7)) + !(ONES << 7)) | other) & (ONES << 7)
+        })
     }
 
-    /// A place that was never used or whose sequence has left the window before `seq`.
-    fn free(&self, seq: u32, window: u32) -> Option<usize> {
+    fn tag(&self, place: usize) -> u8 {
+        (self.tags[place / 4] >> (place % 4 * 8)) as u8
+    }
+
+    /// Takes the next place for `seq`, unless what is there is still in the window.
+    #[inline(always)]
+    fn take(&mut self, tag: u8, seq: u32, window: u32) -> bool {
+        let at = usize::from(self.next) % WAYS;
         // Against the low halves alone: an entry that sleeps for 2^32 events passes for alive, which
         // costs its place and nothing else.
-        let free = lanes(|i| (self.tags[i] == 0) | (seq.wrapping_sub(self.seqs[i]) >= window));
-        (free != 0).then(|| free.trailing_zeros() as usize)
+        if self.tag(at) != 0 && seq.wrapping_sub(self.seqs[at]) < window {
+            return false;
+        }
+        let (word, shift) = (&mut self.tags[at / 4], at % 4 * 8);
+        *word = *word & !(0xff << shift) | u32::from(tag) << shift;
+        self.seqs[at] = seq;
+        self.next = ((at + 1) % WAYS) as u8;
+        true
     }
 }
 
@@ -134,14 +165,17 @@ impl Dedup {
         beside.or_else(|| self.homeless.iter().copied().find(|seq| self.holds(*seq, key)))
     }
 
+    #[inline(always)]
     fn find_in(&self, bucket: &Bucket, key: EventKey) -> Option<u64> {
-        let mut same = bucket.tagged(tag(key));
-        while same != 0 {
-            let seq = self.whole(bucket.seqs[same.trailing_zeros() as usize]);
-            if self.holds(seq, key) {
-                return Some(seq);
+        for (word, mut same) in bucket.tagged(tag(key)).into_iter().enumerate() {
+            while same != 0 {
+                let place = word * 4 + same.trailing_zeros() as usize / 8;
+                let seq = self.whole(bucket.seqs[place]);
+                if self.holds(seq, key) {
+                    return Some(seq);
+                }
+                same &= same - 1;
             }
-            same &= same - 1;
         }
         None
     }
@@ -162,12 +196,11 @@ impl Dedup {
         let home = self.home(key);
         for at in [home, home ^ 1] {
             let bucket = &mut self.buckets[at];
-            if let Some(free) = bucket.free(seq as u32, window as u32) {
-                bucket.tags[free] = tag(key);
-                bucket.seqs[free] = seq as u32;
+            if bucket.take(tag(key), seq as u32, window as u32) {
                 return Ok(());
             }
-            self.buckets[home].moved = seq as u32;
+            self.buckets[home].moved = (seq / STRIDE) as u16;
+            self.buckets[home].overflowed = true;
         }
         self.homeless.retain(|old| old + window > seq);
         self.homeless.push(seq);
@@ -176,14 +209,19 @@ impl Dedup {
 
     /// How many ids are remembered.
     pub(crate) fn len(&self) -> usize {
-        let entries = self.buckets.iter().flat_map(|bucket| bucket.tags.iter().zip(bucket.seqs));
-        let seqs = entries.filter(|(tag, _)| **tag != 0).map(|(_, seq)| self.whole(seq));
+        let seqs = self.buckets.iter().flat_map(|bucket| {
+            (0..WAYS)
+                .filter(|place| bucket.tag(*place) != 0)
+                .map(|place| self.whole(bucket.seqs[place]))
+        });
         seqs.chain(self.homeless.iter().copied()).filter(|seq| self.is_alive(*seq)).count()
     }
 
     /// Whether a sequence that moved out of this bucket may still be remembered.
     fn has_moved(&self, bucket: &Bucket) -> bool {
-        self.is_alive(self.whole(bucket.moved))
+        let newest = (self.last / STRIDE) as u16;
+        let age = u64::from(newest.wrapping_sub(bucket.moved)) * STRIDE;
+        bucket.overflowed && age < self.keys.len() as u64 + STRIDE
     }
 
     fn is_alive(&self, seq: u64) -> bool {
@@ -205,13 +243,8 @@ impl Dedup {
     }
 }
 
-fn tag(key: EventKey) -> u16 {
-    key as u16 | 1
-}
-
-/// A bit for each place of a bucket; without a branch, so that it becomes vector code.
-fn lanes(is: impl Fn(usize) -> bool) -> u32 {
-    (0..WAYS).fold(0, |bits, i| bits | u32::from(is(i)) << i)
+fn tag(key: EventKey) -> u8 {
+    (key as u8).max(1)
 }
 
 /// Asks for the bucket's cache line and goes on.

@@ -11,6 +11,7 @@ use crate::journal::{
     CursorTable, FileLayout, Found, Hint, Ids, Journal, JournalFile, RecordEvent, Scan, set_aside,
 };
 use crate::ring::Recovery;
+use crate::text::Text;
 use crate::writer::Writer;
 use crate::{FLAG_LOST, NAME_BYTES};
 use std::fs::File;
@@ -311,7 +312,7 @@ impl Writer {
         let mut text = crate::room::TextPlan::at(self.text_end, arena);
         let (text_pos, text_offset) = text.place(u64::from(event.meta.text_len));
         let columns = self.segment.columns();
-        columns.write_text(text_offset, &event.text);
+        columns.write_text(text_offset, &Text::whole(event.text));
         columns.store(&Meta { kind, subject, source, origin, text_pos, text_offset, ..event.meta });
         self.last = seq;
         self.settle(text.end);

@@ -266,7 +266,9 @@ impl Writer {
         columns.store(&meta);
         if let Some(journal) = &mut self.journal {
             let names = [entry.kind, entry.subject, entry.source, entry.origin];
-            journal.event(&RecordEvent { meta, key, names, text });
+            let text = columns.written(text_offset, meta.text_len);
+            let event = RecordEvent { meta, key, names, text };
+            journal.event(&event, Some([kind, subject, source, origin]));
         }
         Outcome::Stored(seq)
     }

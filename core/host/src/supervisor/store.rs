@@ -51,7 +51,7 @@ impl Store {
         header.extend_from_slice(STATE_MAGIC);
         header.extend_from_slice(&cursor.to_le_bytes());
         header.extend_from_slice(&(blob.len() as u64).to_le_bytes());
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&header), blob);
+        let checksum = crc32c([&header, blob]);
         header.extend_from_slice(&checksum.to_le_bytes());
         let mut file = fs::File::create(&part)?;
         file.write_all(&header)?;
@@ -87,8 +87,15 @@ fn parse_state(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
     let checksum = u32::from_le_bytes(header[24..].try_into().ok()?);
     let sound = header.starts_with(STATE_MAGIC)
         && word(16)? == blob.len() as u64
-        && crc32c::crc32c_append(crc32c::crc32c(&header[..24]), blob) == checksum;
+        && crc32c([&header[..24], blob]) == checksum;
     sound.then(|| Some((word(8)?, blob.to_vec())))?
+}
+
+/// CRC-32C (Castagnoli) of parts that follow each other.
+fn crc32c(parts: [&[u8]; 2]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    parts.into_iter().for_each(|part| digest.update(part));
+    digest.finalize() as u32
 }
 
 #[cfg(test)]

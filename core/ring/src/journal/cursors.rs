@@ -4,7 +4,7 @@
 //!
 //! Rule: a cursor is in the table before the log record that brought it is overwritten.
 
-use super::file::{CURSOR_PLACE, CURSOR_PLACES, put_u32, put_u64, u32_at, u64_at};
+use super::file::{CURSOR_PLACE, CURSOR_PLACES, crc32c, put_u32, put_u64, u32_at, u64_at};
 use crate::consumers::KEY_BYTES;
 
 const COPY: usize = CURSOR_PLACE / 2;
@@ -99,14 +99,14 @@ fn write_copy(to: &mut [u8], place: &Place) {
     put_u64(to, 16, place.cursor);
     put_u64(to, 24, place.hold);
     to[KEY_AT..KEY_AT + place.key.len()].copy_from_slice(place.key.as_bytes());
-    let crc = crc32c::crc32c(&to[4..]);
+    let crc = crc32c(&to[4..]);
     put_u32(to, 0, crc);
 }
 
 /// The generation of a whole copy.
 fn generation(bytes: &[u8]) -> Option<u64> {
     let whole = (1..=KEY_BYTES as u32).contains(&u32_at(bytes, 4))
-        && u32_at(bytes, 0) == crc32c::crc32c(&bytes[4..]);
+        && u32_at(bytes, 0) == crc32c(&bytes[4..]);
     whole.then(|| u64_at(bytes, 8))
 }
 

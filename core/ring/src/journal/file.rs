@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"SHMRJRNL";
 /// Raised with every change of the file's layout.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes of the superblock that its check covers.
 const SUPER_BYTES: usize = 72;
 const HINTS_AT: u64 = 4096;
@@ -92,7 +92,7 @@ impl JournalFile {
         if version != VERSION {
             return Ok(Found::Foreign(format!("it has version {version}, not {VERSION}")));
         }
-        if u32_at(&head, SUPER_BYTES) != crc32c::crc32c(&head[..SUPER_BYTES]) {
+        if u32_at(&head, SUPER_BYTES) != crc32c(&head[..SUPER_BYTES]) {
             return Ok(Found::Foreign("its head is damaged".to_owned()));
         }
         let layout = FileLayout { window: u64_at(&head, 16), log_bytes: u64_at(&head, 24) };
@@ -137,7 +137,7 @@ impl JournalFile {
         put_u64(&mut head, 32, sip_key.0);
         put_u64(&mut head, 40, sip_key.1);
         put_u64(&mut head, 48, epoch);
-        let crc = crc32c::crc32c(&head[..SUPER_BYTES]);
+        let crc = crc32c(&head[..SUPER_BYTES]);
         put_u32(&mut head, SUPER_BYTES, crc);
         file.write_all_at(&head, 0).map_err(failed)?;
         file.sync_all().map_err(failed)?;
@@ -282,6 +282,11 @@ impl From<MapError> for io::Error {
     fn from(error: MapError) -> Self {
         io::Error::other(error)
     }
+}
+
+/// CRC-32C (Castagnoli).
+pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
 }
 
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -22,7 +22,7 @@ use crate::dedup::EventKey;
 use crate::fail;
 use crate::producer::Entry;
 use crate::sync::{Ordering, fence};
-use file::{ID_BYTES, put_u32, put_u64, u32_at, u64_at};
+use file::{ID_BYTES, crc32c, put_u32, put_u64, u32_at, u64_at};
 use std::io;
 use std::ops::Range;
 
@@ -68,6 +68,8 @@ struct OpenRecord {
     start: u64,
     len: usize,
     head: record::Head,
+    /// The numbers of the names of the event before.
+    names: Option<[u32; 4]>,
 }
 
 impl Journal {
@@ -170,16 +172,21 @@ impl Journal {
         }
         self.ids.clear();
         let head = record::Head { first, ..record::Head::default() };
-        self.open = Some(OpenRecord { start: place.start, len: record::HEADER, head });
+        self.open = Some(OpenRecord { start: place.start, len: record::HEADER, head, names: None });
         fail::point(fail::Point::RecordBegun);
     }
 
-    /// Adds an event to the record under way.
-    pub(crate) fn event(&mut self, event: &RecordEvent<'_>) {
+    /// Adds an event to the record under way. `names` are the numbers of its names, where they have some.
+    pub(crate) fn event(&mut self, event: &RecordEvent<'_>, names: Option<[u32; 4]>) {
         let log = self.log_bytes();
         let Some(open) = &mut self.open else { return };
         let at = (open.start % log) as usize + open.len;
-        open.len += record::put_event(&mut self.file.log_mut()[at..], event);
+        let repeated = match (names, open.names) {
+            (Some(now), Some(before)) => std::array::from_fn(|i| now[i] == before[i]),
+            _ => [false; 4],
+        };
+        open.names = names;
+        open.len += record::put_event(&mut self.file.log_mut()[at..], event, repeated);
         if open.head.events == 0 {
             open.head.text_offset = event.meta.text_offset;
         }
@@ -224,9 +231,7 @@ impl Journal {
         let place = &mut self.file.ids_mut()[at..at + ID_BYTES];
         put_u64(place, 0, seq);
         place[8..24].copy_from_slice(&key.to_le_bytes());
-        let crc = crc32c::crc32c(&place[..24]);
-        put_u32(place, 24, crc);
-        put_u32(place, 28, 0);
+        put_u64(place, 24, scan::id_check(seq, key));
     }
 
     /// Moves the hint to a record that stays, a step ahead so that it need not move often.
@@ -268,7 +273,7 @@ impl Journal {
         put_u64(hint, 8, generation);
         put_u64(hint, 16, position);
         put_u64(hint, 24, seq);
-        let crc = crc32c::crc32c(&hint[8..32]);
+        let crc = crc32c(&hint[8..32]);
         put_u32(hint, 0, crc);
         // Release: keeps the compiler from overwriting the record before the hint has moved.
         fence(Ordering::Release);
@@ -304,7 +309,7 @@ impl Journal {
         let place = self.place(bytes);
         self.begin(&place, first.meta.seq, place.start);
         for event in events {
-            self.event(event);
+            self.event(event, None);
         }
         self.end(None);
         true
@@ -336,7 +341,7 @@ impl Journal {
 pub(crate) fn read_hint(file: &JournalFile) -> Option<Hint> {
     file.hints()[..2 * HINT]
         .chunks_exact(HINT)
-        .filter(|hint| u64_at(hint, 8) > 0 && u32_at(hint, 0) == crc32c::crc32c(&hint[8..32]))
+        .filter(|hint| u64_at(hint, 8) > 0 && u32_at(hint, 0) == crc32c(&hint[8..32]))
         .map(|hint| Hint {
             generation: u64_at(hint, 8),
             position: u64_at(hint, 16),

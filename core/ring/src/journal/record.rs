@@ -4,8 +4,8 @@
 //! header   len u32, crc u32, position u64, first sequence u64, events u32, cursors u32, kind u32,
 //!          place of the first text in the arena u32
 //! event    time, received, value (64 bit each), id key (128 bit), flags, text length, data start,
-//!          data length, id start, id length (32 bit), 4 name lengths (16 bit); text; padding; names;
-//!          padding
+//!          data length, id start, id length (32 bit), 4 name lengths (16 bit, all ones for the name
+//!          of the event before); text; padding; names; padding
 //! cursor   value u64, key length u32, 0, key, padding
 //! ```
 //! All numbers are little-endian, all parts multiples of 8 bytes.
@@ -13,10 +13,9 @@
 //! Rule: a record is believed only when its position is the one it is read from and its check,
 //! which covers all of it, is right.
 
-use super::file::{put_u32, put_u64, u32_at, u64_at};
+use super::file::{crc32c, put_u32, put_u64, u32_at, u64_at};
 use crate::columns::Meta;
 use crate::dedup::EventKey;
-use crate::text::Text;
 
 pub(crate) const HEADER: usize = 40;
 pub(crate) const EVENT: usize = 72;
@@ -31,7 +30,7 @@ pub(crate) struct RecordEvent<'a> {
     pub(crate) meta: Meta,
     pub(crate) key: EventKey,
     pub(crate) names: [&'a str; 4],
-    pub(crate) text: Text<'a>,
+    pub(crate) text: &'a [u8],
 }
 
 /// A cursor as it stands in a record.
@@ -43,10 +42,15 @@ pub(crate) fn event_len(names: [&str; 4], text: usize) -> usize {
     EVENT + text.next_multiple_of(8) + names.next_multiple_of(8)
 }
 
-/// Writes an event at the start of `to`; gives its length.
-pub(crate) fn put_event(to: &mut [u8], event: &RecordEvent<'_>) -> usize {
+/// Length of a name that is the same as that of the event before.
+const REPEATED: u16 = u16::MAX;
+
+/// Writes an event at the start of `to`; gives its length. Names that are `repeated` are those of the event
+/// before it in the record.
+pub(crate) fn put_event(to: &mut [u8], event: &RecordEvent<'_>, repeated: [bool; 4]) -> usize {
     let meta = &event.meta;
-    let (fixed, mut rest) = to.split_at_mut(EVENT);
+    let text = event.text.len().next_multiple_of(8);
+    let (fixed, rest) = to.split_at_mut(EVENT);
     put_u64(fixed, 0, meta.time_ns.cast_unsigned());
     put_u64(fixed, 8, meta.received_ns.cast_unsigned());
     put_u64(fixed, 16, meta.value.to_bits());
@@ -57,26 +61,27 @@ pub(crate) fn put_event(to: &mut [u8], event: &RecordEvent<'_>) -> usize {
     put_u32(fixed, 52, meta.data_len);
     put_u32(fixed, 56, meta.id_start);
     put_u32(fixed, 60, meta.id_len);
+    let (words, names) = rest.split_at_mut(text);
+    if text > 0 {
+        put_u64(words, text - 8, 0);
+    }
+    words[..event.text.len()].copy_from_slice(event.text);
+    if repeated == [true; 4] {
+        put_u64(fixed, 64, u64::MAX);
+        return EVENT + text;
+    }
+    let mut len = 0;
     for (i, name) in event.names.iter().enumerate() {
-        fixed[64 + 2 * i..66 + 2 * i].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        let said = if repeated[i] { REPEATED } else { name.len() as u16 };
+        fixed[64 + 2 * i..66 + 2 * i].copy_from_slice(&said.to_le_bytes());
+        if !repeated[i] {
+            names[len..len + name.len()].copy_from_slice(name.as_bytes());
+            len += name.len();
+        }
     }
-    let start = event.text.start().as_flattened();
-    let (here, behind) = rest.split_at_mut(start.len());
-    here.copy_from_slice(start);
-    rest = behind;
-    let mut len = EVENT + start.len();
-    event.text.end(|word| {
-        put_u64(rest, len - EVENT - start.len(), word);
-        len += 8;
-    });
-    let mut names = len;
-    for name in event.names {
-        to[names..names + name.len()].copy_from_slice(name.as_bytes());
-        names += name.len();
-    }
-    let padded = names.next_multiple_of(8);
-    to[names..padded].fill(0);
-    padded
+    let padded = len.next_multiple_of(8);
+    names[len..padded].fill(0);
+    EVENT + text + padded
 }
 
 /// Writes a cursor at the start of `to`; gives its length.
@@ -126,7 +131,8 @@ fn put_header(record: &mut [u8], seed: u32, position: u64, head: Head, kind: u32
 }
 
 fn check(record: &[u8], seed: u32) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(seed, &record[..4]), &record[8..])
+    // The seed and the length come in behind, so that the rest is one run of bytes.
+    crc32c(&record[8..]) ^ seed.wrapping_add((record.len() as u32).wrapping_mul(0x9e37_79b1))
 }
 
 /// A valid record.
@@ -181,11 +187,13 @@ impl<'a> Record<'a> {
         mut cursor: impl FnMut(RecordCursor<'a>),
     ) -> bool {
         let mut rest = self.body;
+        let mut names = None;
         for i in 0..self.events {
-            let Some((read, len)) = read_event(rest, self.first + u64::from(i)) else {
+            let Some((read, len)) = read_event(rest, self.first + u64::from(i), names) else {
                 return false;
             };
             event(&read);
+            names = Some(read.names);
             rest = &rest[len..];
         }
         for _ in 0..self.cursors {
@@ -197,7 +205,11 @@ impl<'a> Record<'a> {
     }
 }
 
-fn read_event(bytes: &[u8], seq: u64) -> Option<(RecordEvent<'_>, usize)> {
+fn read_event<'a>(
+    bytes: &'a [u8],
+    seq: u64,
+    before: Option<[&'a str; 4]>,
+) -> Option<(RecordEvent<'a>, usize)> {
     let (fixed, mut rest) = bytes.split_at_checked(EVENT)?;
     let key = fixed[24..].first_chunk().map(|chunk| EventKey::from_le_bytes(*chunk))?;
     let meta = Meta {
@@ -216,14 +228,20 @@ fn read_event(bytes: &[u8], seq: u64) -> Option<(RecordEvent<'_>, usize)> {
     let text = rest.get(..meta.text_len as usize)?;
     rest = rest.get(text.len().next_multiple_of(8)..)?;
     let mut names = [""; 4];
+    let mut names_len = 0;
     for (i, name) in names.iter_mut().enumerate() {
         let len = u16::from_le_bytes([fixed[64 + 2 * i], fixed[65 + 2 * i]]);
+        if len == REPEATED {
+            *name = before?[i];
+            continue;
+        }
         let (here, behind) = rest.split_at_checked(usize::from(len))?;
         *name = std::str::from_utf8(here).ok()?;
+        names_len += here.len();
         rest = behind;
     }
-    let len = event_len(names, text.len());
-    let event = RecordEvent { meta, key, names, text: Text::whole(text) };
+    let len = EVENT + text.len().next_multiple_of(8) + names_len.next_multiple_of(8);
+    let event = RecordEvent { meta, key, names, text };
     (len <= bytes.len()).then_some((event, len))
 }
 
@@ -242,13 +260,16 @@ mod tests {
         let text = b"{\"seq\":7}";
         let meta = Meta { seq: 7, value: 1.5, text_len: 9, ..Meta::default() };
         let names = ["kind", "", "source", "origin"];
-        let event = RecordEvent { meta, key: 99, names, text: Text::whole(text) };
-        let mut bytes = vec![0; 400];
+        let mut event = RecordEvent { meta, key: 99, names, text };
+        let mut bytes = vec![0; 600];
         let mut len = HEADER;
-        len += put_event(&mut bytes[len..], &event);
+        len += put_event(&mut bytes[len..], &event, [false; 4]);
+        len += put_event(&mut bytes[len..], &event, [true; 4]);
+        event.names[1] = "subject";
+        len += put_event(&mut bytes[len..], &event, [true, false, true, true]);
         len += put_cursor(&mut bytes[len..], ("plugin", 5));
         bytes.truncate(len);
-        let head = Head { first: 7, events: 1, cursors: 1, text_offset: 64 };
+        let head = Head { first: 7, events: 3, cursors: 1, text_offset: 64 };
         seal(&mut bytes, 1, 4096, head);
         bytes
     }
@@ -260,8 +281,9 @@ mod tests {
         let (mut events, mut cursors) = (0, 0);
         let sane = record.each(
             |event| {
-                assert_eq!(event.names, ["kind", "", "source", "origin"]);
-                assert_eq!((event.meta.seq, event.key, event.text.len()), (7, 99, 9));
+                let subject = if events == 2 { "subject" } else { "" };
+                assert_eq!(event.names, ["kind", subject, "source", "origin"]);
+                assert_eq!((event.meta.seq, event.key, event.text.len()), (7 + events, 99, 9));
                 events += 1;
             },
             |cursor| {
@@ -269,7 +291,7 @@ mod tests {
                 cursors += 1;
             },
         );
-        assert!(sane && (events, cursors) == (1, 1));
+        assert!(sane && (events, cursors) == (3, 1));
     }
 
     #[test]

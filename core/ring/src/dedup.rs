@@ -191,7 +191,7 @@ impl Dedup {
         if let Some(first) = self.find(key) {
             return Err(first);
         }
-        self.keys[(seq % window) as usize] = key;
+        self.keys[wrapped(seq, window) as usize] = key;
         self.last = seq;
         let home = self.home(key);
         for at in [home, home ^ 1] {
@@ -229,7 +229,7 @@ impl Dedup {
     }
 
     fn holds(&self, seq: u64, key: EventKey) -> bool {
-        self.is_alive(seq) && self.keys[(seq % self.keys.len() as u64) as usize] == key
+        self.is_alive(seq) && self.keys[wrapped(seq, self.keys.len() as u64) as usize] == key
     }
 
     /// The newest sequence with this low half.
@@ -241,6 +241,12 @@ impl Dedup {
     fn home(&self, key: EventKey) -> usize {
         (key >> 64) as usize & (self.buckets.len() - 1)
     }
+}
+
+/// The place of a sequence in a table of `places`; most have a power of two, which needs no division.
+#[inline(always)]
+pub(crate) fn wrapped(seq: u64, places: u64) -> u64 {
+    if places.is_power_of_two() { seq & (places - 1) } else { seq % places }
 }
 
 fn tag(key: EventKey) -> u8 {

@@ -279,6 +279,7 @@ impl Writer {
     }
 
     /// The ids of the four names; `None` when one is new and all names are in use.
+    #[inline(always)]
     pub(crate) fn intern_all(&mut self, names: [&str; 4], seq: u64) -> Option<[u32; 4]> {
         let mut ids = [0; 4];
         for (id, name) in ids.iter_mut().zip(names) {

@@ -18,7 +18,7 @@ pub(crate) use record::RecordEvent;
 pub(crate) use scan::{Ids, Scan};
 
 use crate::config::SyncMode;
-use crate::dedup::EventKey;
+use crate::dedup::{EventKey, wrapped};
 use crate::fail;
 use crate::producer::Entry;
 use crate::sync::{Ordering, fence};
@@ -66,6 +66,8 @@ pub(crate) struct Hint {
 #[derive(Debug)]
 struct OpenRecord {
     start: u64,
+    /// Where that is in the log.
+    at: usize,
     len: usize,
     head: record::Head,
     /// The numbers of the names of the event before.
@@ -172,15 +174,17 @@ impl Journal {
         }
         self.ids.clear();
         let head = record::Head { first, ..record::Head::default() };
-        self.open = Some(OpenRecord { start: place.start, len: record::HEADER, head, names: None });
+        let at = (place.start % log) as usize;
+        self.open =
+            Some(OpenRecord { start: place.start, at, len: record::HEADER, head, names: None });
         fail::point(fail::Point::RecordBegun);
     }
 
     /// Adds an event to the record under way. `names` are the numbers of its names, where they have some.
+    #[inline(always)]
     pub(crate) fn event(&mut self, event: &RecordEvent<'_>, names: Option<[u32; 4]>) {
-        let log = self.log_bytes();
         let Some(open) = &mut self.open else { return };
-        let at = (open.start % log) as usize + open.len;
+        let at = open.at + open.len;
         let repeated = match (names, open.names) {
             (Some(now), Some(before)) => std::array::from_fn(|i| now[i] == before[i]),
             _ => [false; 4],
@@ -202,8 +206,7 @@ impl Journal {
         if open.head.events == 0 && cursor.is_none() {
             return;
         }
-        let log = self.log_bytes();
-        let at = (open.start % log) as usize;
+        let at = open.at;
         if let Some(cursor) = cursor {
             open.len += record::put_cursor(&mut self.file.log_mut()[at + open.len..], cursor);
             self.cursors.set(cursor.0, cursor.1, None);
@@ -227,7 +230,7 @@ impl Journal {
 
     /// Notes an id at its place in the circular table.
     pub(crate) fn put_id(&mut self, seq: u64, key: EventKey) {
-        let at = (seq % self.file.layout.window) as usize * ID_BYTES;
+        let at = wrapped(seq, self.file.layout.window) as usize * ID_BYTES;
         let place = &mut self.file.ids_mut()[at..at + ID_BYTES];
         put_u64(place, 0, seq);
         place[8..24].copy_from_slice(&key.to_le_bytes());

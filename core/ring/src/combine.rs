@@ -88,6 +88,7 @@ impl<S, T> Combiner<S, T> {
     /// Has `task` served, by this thread or another, and gives it back with its results.
     ///
     /// `serve` must not unwind, and must be the same for all callers. It must not submit.
+    #[inline(always)]
     pub(crate) fn submit(&self, task: T, serve: impl Fn(&mut S, &mut Round<T>)) -> T {
         let node = Node {
             next: UnsafeCell::new(ptr::null_mut()),
@@ -149,6 +150,7 @@ impl<S, T> Combiner<S, T> {
     }
 
     /// Serves until nobody queues or somebody else has the role. `first` heads a list in order.
+    #[inline(never)]
     fn lead(&self, own: *mut Node<T>, serve: &impl Fn(&mut S, &mut Round<T>)) {
         let guard = NoUnwind;
         let mut list = own;

@@ -25,6 +25,11 @@ impl Decimal {
         decimal
     }
 
+    /// Whether a number not smaller than this one has as many digits.
+    pub(crate) fn holds(&self, value: u64) -> bool {
+        10_u64.checked_pow(self.len as u32).is_none_or(|more| value < more)
+    }
+
     /// Goes on to the next number; the largest has none.
     pub(crate) fn step(&mut self) {
         for at in (0..self.len).rev() {

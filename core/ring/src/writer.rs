@@ -31,6 +31,8 @@ pub(crate) struct Writer {
     pub(crate) next_consumer: u64,
     /// Last sequence written; published by the end of the round.
     pub(crate) last: u64,
+    /// The sequence after it and its digits: kept, since to make them anew takes divisions.
+    next: (u64, Decimal),
     /// Last sequence published.
     pub(crate) published: u64,
     /// End of the text written.
@@ -60,6 +62,7 @@ impl Writer {
             roster: Arc::default(),
             next_consumer: 0,
             last,
+            next: (last + 1, Decimal::new(last + 1)),
             published: last,
             text_end: 0,
             oldest: last + 1,
@@ -96,7 +99,7 @@ impl Writer {
         }
         let first = self.last + 1;
         let mut text = TextPlan::at(plan.text.start, self.arena());
-        let mut digits = Decimal::new(first);
+        let mut digits = self.next_digits();
         let mut stored = 0;
         for (i, ((entry, key), outcome)) in
             submission.entries.iter().zip(keys).zip(outcomes).enumerate()
@@ -122,6 +125,7 @@ impl Writer {
             let _ = self.members[member].consumer.advance(to, self.last);
         }
         self.last += stored;
+        self.next = (self.last + 1, digits);
         self.settle(text.end);
         Ok(())
     }
@@ -144,6 +148,14 @@ impl Writer {
         self.members.iter().position(|member| member.consumer.id == id)
     }
 
+    fn next_digits(&mut self) -> Decimal {
+        // A start moves the last sequence otherwise.
+        if self.next.0 != self.last + 1 {
+            self.next = (self.last + 1, Decimal::new(self.last + 1));
+        }
+        self.next.1
+    }
+
     fn arena(&self) -> u64 {
         self.segment.geometry().text_bytes
     }
@@ -158,7 +170,9 @@ impl Writer {
         let mut events = 0u64;
         let mut text_bytes = 0u64;
         let mut record = self.journal.as_ref().map_or(0, |_| Journal::record_base());
-        let digits = Decimal::new(self.last + submission.entries.len() as u64).len();
+        let next = self.next_digits();
+        let last = self.last + submission.entries.len() as u64;
+        let digits = if next.holds(last) { next.len() } else { Decimal::new(last).len() };
         let mut text = TextPlan::at(self.text_end, self.arena());
         let mut start = None;
         for (i, (entry, key)) in submission.entries.iter().zip(keys).enumerate() {

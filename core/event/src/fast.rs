@@ -10,7 +10,7 @@ mod number;
 mod write;
 
 use crate::{
-    json::{Cursor, Nest, Object},
+    json::{Cursor, Nest, Object, Traits},
     posted::Field,
 };
 
@@ -230,8 +230,51 @@ impl<'b> Reader<'_, 'b> {
 
     fn object(&mut self) -> Option<Object<'b>> {
         self.blank();
-        let (object, end) = Cursor::object_at(self.text, self.at, self.nest)?;
+        let start = self.at;
+        if let Some(spaced) = self.flat_object() {
+            let traits = Traits { depth: 1, spaced, ..Traits::default() };
+            let text = self.text.get(start..self.at)?;
+            return Some(Object { text, traits, without_value: false });
+        }
+        let (object, end) = Cursor::object_at(self.text, start, self.nest)?;
         self.at = end;
         Some(object)
+    }
+
+    /// Passes an object of texts without escapes, usual numbers and words; whether there was white space.
+    fn flat_object(&mut self) -> Option<bool> {
+        self.eat(b"{").then_some(())?;
+        if self.eat(b"}") {
+            return Some(false);
+        }
+        let mut blanks = 0;
+        loop {
+            self.eat(b"\"").then_some(())?;
+            self.at = self.marks.next(self.at);
+            self.eat(b"\":").then_some(())?;
+            let start = self.at;
+            self.blank();
+            blanks += self.at - start;
+            match self.bytes.get(self.at)? {
+                b'"' => {
+                    self.at = self.marks.next(self.at + 1);
+                    self.eat(b"\"").then_some(())?;
+                }
+                b'-' | b'0'..=b'9' => self.at = Number::read(self.text, self.at)?.end(),
+                _ if self.eat(b"true") || self.eat(b"null") || self.eat(b"false") => {}
+                _ => return None,
+            }
+            match self.bytes.get(self.at)? {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    return Some(blanks > 0);
+                }
+                _ => return None,
+            }
+            let start = self.at;
+            self.blank();
+            blanks += self.at - start;
+        }
     }
 }

@@ -20,7 +20,7 @@ const RECEIPT: Receipt<'static> = Receipt {
 
 /// Panics unless all properties hold for these bytes, read in every way there is.
 pub fn holds(data: &[u8]) {
-    both_ways_agree(data);
+    BothWays::default().agree(data);
     let limits = Limits::default();
     let mut parser = Parser::default();
     let single = parser.parse(data, &RECEIPT, &limits);
@@ -39,31 +39,44 @@ pub fn holds(data: &[u8]) {
     in_headers(data, &limits);
 }
 
-/// Panics unless both ways through the parser say the same of these bytes: alone, as lines and as an array.
-pub fn both_ways_agree(data: &[u8]) {
-    let limits = Limits::default();
-    let (mut quick, mut careful) = (Parser::default(), Parser::default());
-    careful.scratch.careful = true;
-    assert_eq!(quick.parse(data, &RECEIPT, &limits), careful.parse(data, &RECEIPT, &limits));
-    let (mut quick, mut careful) = (Batch::default(), Batch::default());
-    careful.careful();
-    let same = |quick: &Batch, careful: &Batch| {
-        let all = |batch: &Batch| format!("{:?}", batch.events().collect::<Vec<_>>());
-        assert!(quick.events().eq(careful.events()), "{}\n{}", all(quick), all(careful));
-        assert_eq!(quick.rejected(), careful.rejected());
-    };
-    let body = [data, b"\r\n", data].concat();
-    for body in [data, &body] {
-        let parsed = quick.parse_ndjson(body, &RECEIPT, &limits);
-        assert_eq!(parsed, careful.parse_ndjson(body, &RECEIPT, &limits));
-        same(&quick, &careful);
+/// The two ways through the parser, each with buffers that it keeps.
+#[derive(Debug)]
+pub struct BothWays {
+    parsers: [Parser; 2],
+    batches: [Batch; 2],
+}
+
+impl Default for BothWays {
+    fn default() -> Self {
+        let mut ways = Self { parsers: Default::default(), batches: Default::default() };
+        ways.parsers[1].scratch.careful = true;
+        ways.batches[1].careful();
+        ways
     }
-    let body = [b"[", data, b",", data, b"]"].concat();
-    for body in [data, &body] {
-        let parsed = quick.parse_array(body, &RECEIPT, &limits);
-        assert_eq!(parsed, careful.parse_array(body, &RECEIPT, &limits));
-        same(&quick, &careful);
+}
+
+impl BothWays {
+    /// Panics unless both say the same of these bytes: alone, as lines and as an array.
+    pub fn agree(&mut self, data: &[u8]) {
+        let limits = Limits::default();
+        let [quick, careful] = &mut self.parsers;
+        assert_eq!(quick.parse(data, &RECEIPT, &limits), careful.parse(data, &RECEIPT, &limits));
+        let [quick, careful] = &mut self.batches;
+        let lines = [data, b"\r\n", data].concat();
+        let parsed = quick.parse_ndjson(&lines, &RECEIPT, &limits);
+        assert_eq!(parsed, careful.parse_ndjson(&lines, &RECEIPT, &limits));
+        same_batch(quick, careful);
+        let array = [b"[", data, b",", data, b"]"].concat();
+        let parsed = quick.parse_array(&array, &RECEIPT, &limits);
+        assert_eq!(parsed, careful.parse_array(&array, &RECEIPT, &limits));
+        same_batch(quick, careful);
     }
+}
+
+fn same_batch(quick: &Batch, careful: &Batch) {
+    let all = |batch: &Batch| format!("{:?}", batch.events().collect::<Vec<_>>());
+    assert!(quick.events().eq(careful.events()), "{}\n{}", all(quick), all(careful));
+    assert_eq!(quick.rejected(), careful.rejected());
 }
 
 /// Malformed is exactly what `serde_json` cannot read, or reads as something else than an object.

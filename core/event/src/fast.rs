@@ -236,6 +236,8 @@ impl<'b> Reader<'_, 'b> {
             let text = self.text.get(start..self.at)?;
             return Some(Object { text, traits, without_value: false });
         }
+        // The careful reader would pass white space before it, the end of a line too.
+        (self.bytes.get(start) == Some(&b'{')).then_some(())?;
         let (object, end) = Cursor::object_at(self.text, start, self.nest)?;
         self.at = end;
         Some(object)

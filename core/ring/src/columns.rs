@@ -7,7 +7,7 @@
 
 use crate::layout::{Column, Geometry};
 use crate::mapping::Mapping;
-use crate::reader::CopyBuf;
+use crate::reader::{CopyBuf, Values};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::text::Text;
 
@@ -178,6 +178,24 @@ impl Columns {
             id_start: narrow(9),
             id_len: narrow(10),
         }
+    }
+
+    /// Reads columns of `len` slots from `into.first` on, possibly while they change.
+    pub(crate) fn load_values(&self, len: usize, into: &mut Values) {
+        let seqs = into.first..into.first + len as u64;
+        let slots = seqs.map(|seq| self.slot(seq));
+        let narrow = |column: usize, to: &mut Vec<u32>| {
+            to.clear();
+            to.extend(slots.clone().map(|slot| self.narrow(column, slot).load(Ordering::Relaxed)));
+        };
+        into.value.clear();
+        into.value.extend(
+            slots.clone().map(|slot| f64::from_bits(self.wide(2, slot).load(Ordering::Relaxed))),
+        );
+        narrow(0, &mut into.kind);
+        narrow(1, &mut into.subject);
+        narrow(2, &mut into.source);
+        narrow(4, &mut into.flags);
     }
 
     /// Position of the text of `seq`.

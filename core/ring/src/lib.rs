@@ -85,7 +85,7 @@ pub use layout::{CAPACITY, NAME_BYTES, NAMES, TEXT_BYTES};
 #[cfg(not(any(loom, shuttle)))]
 pub use producer::{Entry, Outcome, Producer, Reserve, Submission};
 #[cfg(not(any(loom, shuttle)))]
-pub use reader::{Copied, CopyBuf, Reader};
+pub use reader::{Copied, CopyBuf, Reader, Values};
 #[cfg(not(any(loom, shuttle)))]
 pub use ring::{Recovery, Ring};
 #[cfg(not(any(loom, shuttle)))]

@@ -18,6 +18,24 @@ pub struct Reader {
     scratch: Vec<u8>,
 }
 
+/// Values of consecutive events and what they belong to, without times and texts; element `i` belongs to the event
+/// `first + i`. Its vectors keep their room from call to call.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// Sequence of element 0.
+    pub first: u64,
+    /// Values.
+    pub value: Vec<f64>,
+    /// Name ids of the kinds.
+    pub kind: Vec<u32>,
+    /// Name ids of the subjects.
+    pub subject: Vec<u32>,
+    /// Name ids of the sources.
+    pub source: Vec<u32>,
+    /// Flags as submitted; [`FLAG_LOST`] where the event was overwritten, and nothing else holds.
+    pub flags: Vec<u32>,
+}
+
 /// How far a reading came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
@@ -269,6 +287,19 @@ impl Reader {
         into: &mut CopyBuf,
     ) -> Copied {
         self.segment.copy(cursor, max_events, max_bytes, into)
+    }
+
+    /// Copies what `into` holds of up to `max_events` events after `cursor`, and gives their number.
+    pub fn values(&self, cursor: u64, max_events: usize, into: &mut Values) -> usize {
+        let first = cursor + 1;
+        let ready = (self.published() + 1).saturating_sub(first);
+        let len = usize::try_from(ready).unwrap_or(usize::MAX).min(max_events);
+        into.first = first;
+        self.segment.columns().load_values(len, into);
+        for flags in into.flags.iter_mut().take(self.segment.lapped(first, len)) {
+            *flags = FLAG_LOST;
+        }
+        len
     }
 
     /// Calls `sink` with every event after `cursor` that `accept` takes, and its text, until

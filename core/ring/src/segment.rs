@@ -118,6 +118,13 @@ impl Segment {
     }
 
     /// Whether `meta` and its text were intact when they were copied, just now.
+    /// How many of the `len` slots from `first` on may have been overwritten while they were read.
+    pub(crate) fn lapped(&self, first: u64, len: usize) -> usize {
+        let bounds = self.hot().bounds();
+        let is_lapped = |seq: &u64| !bounds.slot_intact(*seq, self.geometry.capacity);
+        (first..first + len as u64).take_while(is_lapped).count()
+    }
+
     pub(crate) fn intact(&self, seq: u64, text_pos: u64) -> bool {
         let bounds = self.hot().bounds();
         bounds.slot_intact(seq, self.geometry.capacity)

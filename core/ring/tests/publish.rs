@@ -7,7 +7,8 @@
 mod support;
 
 use shimmer_ring::{
-    CopyBuf, Gate, Outcome, PublishError, Reserve, Ring, RingConfig, Start, Storage,
+    CopyBuf, FLAG_LOST, Gate, Outcome, PublishError, Reserve, Ring, RingConfig, Start, Storage,
+    Values,
 };
 use support::{Sample, publish, small, spec};
 
@@ -96,4 +97,28 @@ fn a_gate_fills_the_ring_and_an_eighth_is_for_effects() {
     assert!(matches!(publish(&producer, &[20], Reserve::Ingest), Err(PublishError::Full)));
     gate.release();
     publish(&producer, &[20, 21, 22, 23], Reserve::Ingest).expect("no gate");
+}
+
+#[test]
+fn values_are_those_of_the_events_or_say_that_they_are_gone() {
+    let ring = memory(&small(16));
+    let producer = ring.producer();
+    let (reader, mut values) = (ring.reader(), Values::default());
+    assert_eq!(reader.values(0, 100, &mut values), 0);
+    for n in 1..=40 {
+        publish(&producer, &[n], Reserve::Ingest).expect("nobody holds the writer back");
+    }
+    assert_eq!(reader.values(30, 7, &mut values), 7);
+    assert_eq!((values.first, values.value.len()), (31, 7));
+    let mut buf = CopyBuf::default();
+    reader.copy(30, 7, usize::MAX, &mut buf);
+    assert_eq!((&values.value, &values.flags), (&buf.value, &buf.flags));
+    assert_eq!(
+        [&values.kind, &values.subject, &values.source],
+        [&buf.kind, &buf.subject, &buf.source]
+    );
+    // Sixteen are kept; those before are marked and no more.
+    assert_eq!(reader.values(20, 100, &mut values), 20);
+    let gone = values.flags.iter().map(|flags| flags & FLAG_LOST != 0);
+    assert!(gone.eq((21..=40).map(|seq| seq <= 24)));
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use shimmer_abi::flags;
 use shimmer_event::BEAUTY_KIND;
 use shimmer_host::WEIGHT_KIND;
-use shimmer_ring::{ConsumerHandle, ConsumerSpec, Gate, Meta, Reader, Ring, Start, WakeTarget};
+use shimmer_ring::{
+    ConsumerHandle, ConsumerSpec, FLAG_LOST, Gate, Reader, Ring, Start, Values, WakeTarget,
+};
 use shimmer_view::{Histogram, Rolling, Stats, Weights};
 
 use crate::ServerError;
@@ -20,6 +22,8 @@ use crate::ServerError;
 /// The thread sleeps until this many events wait for it, or until the pause is over.
 const WAKE_EVENTS: u64 = 8192;
 const PAUSE: Duration = Duration::from_millis(100);
+/// Events copied at once.
+const AT_ONCE: usize = 512;
 /// Kinds whose meaning is remembered by id.
 const MAX_KINDS: usize = 1024;
 
@@ -51,7 +55,10 @@ struct State {
     stats: Stats,
     weights: Weights,
     kinds: HashMap<u32, Kind>,
+    /// The kind looked up last, which the next event mostly has too.
+    last_kind: (u32, Kind),
     trusted: Vec<String>,
+    values: Values,
 }
 
 /// What a kind means to the fold.
@@ -79,7 +86,9 @@ impl Fold {
             stats: Stats::new(window),
             weights: Weights::default(),
             kinds: HashMap::new(),
+            last_kind: (0, Kind::Other),
             trusted: Vec::new(),
+            values: Values::default(),
         };
         let fold = Arc::new(Self {
             state: Mutex::new(state),
@@ -152,31 +161,51 @@ impl Fold {
 
 impl State {
     fn fold_to(&mut self, published: u64) {
+        let mut values = std::mem::take(&mut self.values);
         while self.cursor < published {
-            self.cursor += 1;
-            // Our gate keeps what we have not read; a lost record is the only thing that is not there.
-            let Some(meta) = self.reader.meta(self.cursor) else { continue };
-            match self.kind(meta.kind) {
-                Kind::Beauty => self.stats.push(meta.value, meta.source),
-                Kind::Weight => self.weigh(&meta),
-                Kind::Other => {}
+            let taken = self.reader.values(self.cursor, AT_ONCE, &mut values);
+            if taken == 0 {
+                break;
             }
+            for i in 0..taken {
+                // Our gate keeps what we have not read; a lost record is the only thing that is not there.
+                if values.flags[i] & FLAG_LOST != 0 {
+                    continue;
+                }
+                let kind = values.kind[i];
+                if self.last_kind.0 != kind {
+                    self.last_kind = (kind, self.kind(kind));
+                }
+                match self.last_kind.1 {
+                    Kind::Beauty => self.stats.push(values.value[i], values.source[i]),
+                    Kind::Weight => self.weigh(&values, i),
+                    Kind::Other => {}
+                }
+            }
+            self.cursor += taken as u64;
         }
+        self.values = values;
     }
 
     /// A weight is an event that the host made of a plugin's effect. Anybody may post an event of that kind, and
     /// any plugin emit one, so it counts only as the work of a plugin that may weigh.
-    fn weigh(&mut self, meta: &Meta) {
-        if meta.flags & flags::DERIVED == 0 {
+    fn weigh(&mut self, values: &Values, i: usize) {
+        if values.flags[i] & flags::DERIVED == 0 {
             return;
         }
-        let plugin = self.name(meta.source);
+        let plugin = self.name(values.source[i]);
         if !self.trusted.contains(&plugin) {
             return;
         }
-        let source = self.name(meta.subject);
-        if let Err(error) = self.weights.set(&source, meta.value) {
-            tracing::warn!(plugin, source, weight = meta.value, ?error, "a weight was not taken");
+        let source = self.name(values.subject[i]);
+        if let Err(error) = self.weights.set(&source, values.value[i]) {
+            tracing::warn!(
+                plugin,
+                source,
+                weight = values.value[i],
+                ?error,
+                "a weight was not taken"
+            );
         }
     }
 

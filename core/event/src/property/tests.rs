@@ -1,8 +1,9 @@
 //! The property on a corpus of tricky bodies, on generated events and on generated nonsense.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proptest::prelude::*;
 
-use super::holds;
+use super::{BothWays, holds};
 
 /// Bodies that look for the seams between fields, forms, strings, numbers and nesting.
 const CORPUS: &[&str] = &[
@@ -70,6 +71,17 @@ fn corpus() {
             }
         }
     }
+}
+
+/// What the fuzzer found on the seams between the two ways.
+#[test]
+fn both_ways_agree_on_the_kept_corpus() {
+    let kept = include_str!("../../../../tests/fuzz/corpora/event_ways.txt");
+    let mut ways = BothWays::default();
+    for line in kept.lines() {
+        ways.agree(&BASE64_STANDARD.decode(line).expect("a line of Base64"));
+    }
+    assert!(kept.lines().count() > 100);
 }
 
 #[test]

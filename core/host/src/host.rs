@@ -11,7 +11,7 @@ use crate::config::{HostConfig, PluginConfig};
 use crate::log_tail::LogLine;
 use crate::manifest::{Manifest, RouteSpec};
 use crate::supervisor::{
-    Card, Command, Context, Done, Inbox, Reply, Shared, State, Supervisor, unix_now_ns,
+    Card, Command, Context, Done, Inbox, Reply, Reported, Shared, State, Supervisor, unix_now_ns,
 };
 use crate::wire::{HttpAnswer, HttpCall, Series};
 use crate::{CallError, ControlError, HostError};
@@ -42,13 +42,15 @@ pub struct PluginRoute {
     pub spec: RouteSpec,
 }
 
-/// A series of a plugin.
+/// The series of a plugin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PluginSeries {
     /// Name of the plugin.
     pub plugin: String,
-    /// The series with its samples.
-    pub series: Series,
+    /// The series; the same allocation for as long as none is added.
+    pub series: Arc<[Series]>,
+    /// One value for each sample of each series.
+    pub values: Arc<[f64]>,
 }
 
 /// What a new configuration changed.
@@ -240,18 +242,14 @@ impl PluginHost {
         self.context.routes.all()
     }
 
-    /// The series of all plugins.
+    /// The series of all plugins, by name of the plugin.
     #[must_use]
     pub fn series(&self) -> Vec<PluginSeries> {
-        let slots = self.slots();
-        let mut all = Vec::new();
-        for (name, slot) in slots.iter() {
-            let series = slot.shared.series.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(
-                series.iter().map(|one| PluginSeries { plugin: name.clone(), series: one.clone() }),
-            );
-        }
-        all
+        let of = |(name, slot): (&String, &Slot)| {
+            let Reported { series, values } = slot.shared.reported().clone();
+            PluginSeries { plugin: name.clone(), series, values }
+        };
+        self.slots().iter().map(of).collect()
     }
 
     /// Hands a request to a plugin. `reply` is called once, from another thread or this one: with the answer, or with

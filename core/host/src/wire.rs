@@ -161,8 +161,15 @@ pub enum FromGuest {
         /// The blob.
         blob: Vec<u8>,
     },
-    /// Values of the plugin's own series.
-    Series(Vec<Series>),
+    /// The plugin's own series, whenever one was added, and their values in the same order.
+    Series {
+        /// All of them.
+        series: Vec<Series>,
+        /// One for each sample of each series.
+        values: Vec<f64>,
+    },
+    /// The values of the series that were sent last, whenever one changed.
+    Values(Vec<f64>),
     /// A callback failed; the runner ends.
     Failed {
         /// One sentence.
@@ -262,7 +269,7 @@ impl AlertSeverity {
     }
 }
 
-/// One of the plugin's own series with its samples.
+/// One of the plugin's own series without its values, which change far more often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// `[a-z0-9_]{1,64}` without the prefix.
@@ -273,8 +280,8 @@ pub struct Series {
     pub counter: bool,
     /// Label names.
     pub labels: Vec<String>,
-    /// Label values and the value.
-    pub samples: Vec<(Vec<String>, f64)>,
+    /// Label values of each sample.
+    pub samples: Vec<Vec<String>>,
 }
 
 /// Why bytes are not a message.

@@ -35,7 +35,7 @@ impl Histogram {
     }
 
     /// `(upper bound, number of values at or below it)`, ascending; `+Inf` is [`Self::count`].
-    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + Clone + '_ {
         UPPER_BOUNDS.iter().zip(&self.buckets).scan(0, |below, (bound, n)| {
             *below += n;
             Some((*bound, *below))

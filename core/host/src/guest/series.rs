@@ -1,11 +1,13 @@
 //! The plugin's own metrics: declared once, bounded, sent to the host as absolute values.
+//!
+//! The rule: names and labels are sent when a series is added, after that only the values.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use shimmer_abi::{MAX_LABELS, MetricKind, Status};
 
-use crate::wire::Series;
+use crate::wire::{FromGuest, Series};
 
 /// Most metrics of a plugin.
 const MAX_METRICS: usize = 256;
@@ -18,7 +20,10 @@ const MAX_LABEL_BYTES: usize = 256;
 struct Inner {
     metrics: Vec<Metric>,
     samples: usize,
+    /// A value changed since the last report.
     changed: bool,
+    /// A series was declared or a sample added since the last report.
+    grown: bool,
 }
 
 struct Metric {
@@ -76,6 +81,7 @@ impl Registry {
             labels,
             values: BTreeMap::new(),
         });
+        inner.grown = true;
         Ok((inner.metrics.len() - 1) as u32)
     }
 
@@ -99,6 +105,7 @@ impl Registry {
             return Status::LIMIT;
         }
         inner.samples += usize::from(new);
+        inner.grown |= new;
         let place = metric.values.entry(labels).or_insert(0.0);
         match update {
             Update::Set(value) => *place = value,
@@ -108,22 +115,25 @@ impl Registry {
         Status::OK
     }
 
-    /// Everything, if anything changed since the last call.
-    pub(crate) fn changed(&self) -> Option<Vec<Series>> {
+    /// What the host has to be told, if anything changed since the last call.
+    pub(crate) fn report(&self) -> Option<FromGuest> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut inner.changed).then(|| {
-            inner
-                .metrics
-                .iter()
-                .map(|metric| Series {
-                    name: metric.name.clone(),
-                    help: metric.help.clone(),
-                    counter: metric.counter,
-                    labels: metric.labels.clone(),
-                    samples: metric.values.iter().map(|(l, v)| (l.clone(), *v)).collect(),
-                })
-                .collect()
-        })
+        if !std::mem::take(&mut inner.changed) {
+            return None;
+        }
+        let values = inner.metrics.iter().flat_map(|metric| metric.values.values().copied());
+        let values = values.collect();
+        if !std::mem::take(&mut inner.grown) {
+            return Some(FromGuest::Values(values));
+        }
+        let series = |metric: &Metric| Series {
+            name: metric.name.clone(),
+            help: metric.help.clone(),
+            counter: metric.counter,
+            labels: metric.labels.clone(),
+            samples: metric.values.keys().cloned().collect(),
+        };
+        Some(FromGuest::Series { series: inner.metrics.iter().map(series).collect(), values })
     }
 }
 
@@ -149,8 +159,32 @@ mod tests {
             assert_eq!(registry.update(id, vec![i.to_string()], Update::Add(1.0)), Status::OK);
         }
         assert_eq!(registry.update(id, vec!["new".into()], Update::Add(1.0)), Status::LIMIT);
-        assert_eq!(registry.changed().unwrap()[0].samples.len(), MAX_SAMPLES);
-        assert_eq!(registry.changed(), None, "nothing changed since");
+        let Some(FromGuest::Series { series, values }) = registry.report() else {
+            panic!("the host does not know them yet")
+        };
+        assert_eq!((series[0].samples.len(), values.len()), (MAX_SAMPLES, MAX_SAMPLES));
+        assert!(registry.report().is_none(), "nothing changed since");
+    }
+
+    #[test]
+    fn names_are_told_only_when_one_was_added() {
+        let registry = Registry::default();
+        let id = registry.declare(MetricKind::GAUGE, "level", "h", vec!["k".into()]).unwrap();
+        assert!(registry.report().is_none(), "a declaration alone shows nothing");
+        let set = |label: &str, value| registry.update(id, vec![label.into()], Update::Set(value));
+        let values = |report| match report {
+            Some(FromGuest::Series { series, values }) => (Some(series[0].samples.len()), values),
+            Some(FromGuest::Values(values)) => (None, values),
+            _ => panic!("no report"),
+        };
+        set("b", 1.0);
+        assert_eq!(values(registry.report()), (Some(1), vec![1.0]));
+        set("b", 2.0);
+        assert_eq!(values(registry.report()), (None, vec![2.0]));
+        set("a", 3.0);
+        assert_eq!(values(registry.report()), (Some(2), vec![3.0, 2.0]), "in the order of labels");
+        set("b", 4.0);
+        assert_eq!(values(registry.report()), (None, vec![3.0, 4.0]));
     }
 
     #[test]

@@ -336,8 +336,8 @@ impl Runner {
     }
 
     fn send_series(&self) {
-        if let Some(series) = self.table.series.changed() {
-            self.desk.tell(FromGuest::Series(series));
+        if let Some(report) = self.table.series.report() {
+            self.desk.tell(report);
         }
     }
 

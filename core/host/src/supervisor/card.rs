@@ -89,9 +89,18 @@ pub struct Card {
 pub(crate) struct Shared {
     pub(crate) facts: Mutex<Facts>,
     pub(crate) logs: Mutex<LogTail>,
-    pub(crate) series: Mutex<Vec<Series>>,
+    reported: Mutex<Reported>,
     /// Where its figures are read from, at the moment somebody asks.
     pub(crate) live: Mutex<Live>,
+}
+
+/// The plugin's own series as it told them last.
+#[derive(Clone, Default)]
+pub(crate) struct Reported {
+    /// The same allocation for as long as none is added.
+    pub(crate) series: Arc<[Series]>,
+    /// One for each sample of each series.
+    pub(crate) values: Arc<[f64]>,
 }
 
 /// The sources of a plugin's counters.
@@ -185,7 +194,7 @@ impl Shared {
                 past_durations: Durations::default(),
             }),
             logs: Mutex::new(LogTail::new(Instant::now())),
-            series: Mutex::default(),
+            reported: Mutex::default(),
             live: Mutex::default(),
         }
     }
@@ -196,6 +205,10 @@ impl Shared {
 
     pub(crate) fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn reported(&self) -> MutexGuard<'_, Reported> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn state(&self) -> State {

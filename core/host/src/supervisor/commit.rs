@@ -1,15 +1,16 @@
 //! Messages of a running instance: transactions, single emits, logs, answers, state.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::Instant;
 
 use shimmer_abi::Status;
 use shimmer_ring::{Outcome, PublishError, Reserve, Submission};
 
+use super::card::Reported;
 use super::run::Supervisor;
 use super::unix_now_ns;
 use crate::effects::Refusal;
-use crate::wire::{Effect, FromGuest, ToGuest};
+use crate::wire::{Effect, FromGuest, Series, ToGuest};
 use crate::{CallError, guest};
 
 /// A transaction that waits for room in the ring.
@@ -51,7 +52,8 @@ impl Supervisor {
                 }
             }
             FromGuest::State { cursor, blob } => self.take_state(cursor, &blob),
-            FromGuest::Series(series) => self.take_series(series),
+            FromGuest::Series { series, values } => self.take_series(Some(series), values),
+            FromGuest::Values(values) => self.take_series(None, values),
             FromGuest::Failed { reason } => {
                 if let Some(up) = &mut self.up {
                     up.last_words = Some(reason);
@@ -175,12 +177,17 @@ impl Supervisor {
         self.save_state(cursor, blob);
     }
 
-    fn take_series(&mut self, series: Vec<crate::wire::Series>) {
+    /// Takes the values of the plugin's own series, which may be new ones.
+    fn take_series(&mut self, series: Option<Vec<Series>>, values: Vec<f64>) {
+        let mut reported = self.shared.reported();
+        let series = series.map_or_else(|| Arc::clone(&reported.series), Arc::from);
         let samples: usize = series.iter().map(|one| one.samples.len()).sum();
-        if samples > guest::MAX_SAMPLES {
-            return self.kill("it has more metrics than the bound".into());
+        if samples <= guest::MAX_SAMPLES && samples == values.len() {
+            *reported = Reported { series, values: values.into() };
+            return;
         }
-        *self.shared.series.lock().unwrap_or_else(PoisonError::into_inner) = series;
+        drop(reported);
+        self.kill("it has more metrics than the bound, or not as many values".into());
     }
 }
 

@@ -14,7 +14,7 @@ mod transport;
 mod watch;
 
 pub use card::{Card, Durations, State};
-pub(crate) use card::{Reply, Shared};
+pub(crate) use card::{Reply, Reported, Shared};
 pub(crate) use inbox::{Command, Done, Inbox};
 pub(crate) use run::{Context, Supervisor};
 

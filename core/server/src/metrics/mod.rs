@@ -6,14 +6,17 @@ mod ingest;
 mod page;
 mod process;
 mod render;
+mod text;
 
-use family::Family;
 pub(crate) use http::{HttpMetrics, RouteLabel};
 pub(crate) use ingest::IngestMetrics;
 pub(crate) use page::render;
 pub(crate) use render::{Lookup, RenderMetrics};
 
+use std::sync::Mutex;
+
 use prometheus::{IntCounterVec, Opts, Registry};
+use text::Text;
 
 /// Everything that is counted as it happens.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(crate) struct Metrics {
     pub(crate) ingest: IngestMetrics,
     pub(crate) render: RenderMetrics,
     reloads: IntCounterVec,
+    /// The page as the last scrape saw it.
+    text: Mutex<Text>,
 }
 
 impl Metrics {
@@ -46,6 +51,7 @@ impl Metrics {
             render: RenderMetrics::new(&registry)?,
             registry,
             reloads,
+            text: Mutex::default(),
         })
     }
 

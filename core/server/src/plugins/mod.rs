@@ -22,7 +22,7 @@ use crate::stream::StreamHub;
 pub(crate) use known::owner;
 pub(crate) use shimmer_host::{
     CallError, Card, ControlError, HttpAnswer, HttpCall, PluginHost, PluginRoute, PluginSeries,
-    ReloadReport, RouteAuth, RouteKind, RouteSpec, State,
+    ReloadReport, RouteAuth, RouteKind, RouteSpec, Series, State,
 };
 pub(crate) use shimmer_ring::DURATION_BOUNDS_NS;
 

@@ -6,6 +6,7 @@ use super::page::Ask;
 use crate::http::{Answer, Problem, Query, Refused};
 
 const DEFAULT_LIMIT: u64 = 50;
+const START: &[u8] = b"{\"events\":[";
 /// Room for one event while the answer is put together; an estimate only.
 const EVENT_BYTES: usize = 320;
 
@@ -14,6 +15,14 @@ const EVENT_BYTES: usize = 320;
 struct Wanted {
     limit: u64,
     since_seq: Option<u64>,
+}
+
+/// The answer as it grows, a copy of the events' own texts.
+struct Events<'a> {
+    reader: &'a Reader,
+    body: Vec<u8>,
+    count: usize,
+    limit: usize,
 }
 
 /// Name ids that an event must have.
@@ -31,12 +40,13 @@ pub(crate) fn show(ask: &Ask<'_>) -> Result<Answer, Refused> {
     let reader = ask.app.ring.reader();
     let published = reader.published();
     let first = reader.oldest().max(published.saturating_add(1).saturating_sub(max_events)).max(1);
-    let (seqs, next_seq) = match Filter::resolve(&reader, &ask.query) {
-        Some(filter) => select(&reader, &wanted, &filter, first, published),
+    let mut events = Events::new(&reader, wanted.limit as usize);
+    let next_seq = match Filter::resolve(&reader, &ask.query) {
+        Some(filter) => select(&mut events, &wanted, &filter, first, published),
         // No kept event can pass, so all of them count as examined.
-        None => (Vec::new(), published),
+        None => published,
     };
-    Ok(Answer::json(encode(&reader, &seqs, next_seq, first)))
+    Ok(Answer::json(events.finish(next_seq, first)))
 }
 
 impl Wanted {
@@ -61,62 +71,99 @@ impl Filter {
         Some(Self { kind: id("kind")?, subject: id("subject")?, source: id("source")? })
     }
 
-    fn passes(&self, kind: u32, subject: u32, source: u32) -> bool {
-        self.kind.is_none_or(|id| id == kind)
-            && self.subject.is_none_or(|id| id == subject)
-            && self.source.is_none_or(|id| id == source)
+    fn is_empty(&self) -> bool {
+        self.kind.is_none() && self.subject.is_none() && self.source.is_none()
+    }
+
+    /// Whether `seq` is wanted and there: what was overwritten meanwhile is gone from the window, too.
+    fn passes(&self, reader: &Reader, seq: u64) -> bool {
+        reader.meta(seq).is_some_and(|meta| {
+            self.kind.is_none_or(|id| id == meta.kind)
+                && self.subject.is_none_or(|id| id == meta.subject)
+                && self.source.is_none_or(|id| id == meta.source)
+        })
     }
 }
 
-/// The sequences of the answer, oldest first, and the last one examined.
+impl<'a> Events<'a> {
+    fn new(reader: &'a Reader, limit: usize) -> Self {
+        let mut body = Vec::with_capacity(limit * EVENT_BYTES + 96);
+        body.extend_from_slice(START);
+        Self { reader, body, count: 0, limit }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == self.limit
+    }
+
+    /// Appends the event, if it is there.
+    fn push(&mut self, seq: u64) {
+        let mark = self.body.len();
+        if self.count > 0 {
+            self.body.push(b',');
+        }
+        if self.reader.text_into(seq, &mut self.body) {
+            self.count += 1;
+        } else {
+            self.body.truncate(mark);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.body.truncate(START.len());
+        self.count = 0;
+    }
+
+    fn finish(mut self, next_seq: u64, first: u64) -> Vec<u8> {
+        let count = self.count;
+        let tail =
+            format!("],\"count\":{count},\"next_seq\":{next_seq},\"dropped_before\":{first}}}");
+        self.body.extend_from_slice(tail.as_bytes());
+        self.body
+    }
+}
+
+/// Collects the answer's events, oldest first; the last sequence examined.
 fn select(
-    reader: &Reader,
+    events: &mut Events<'_>,
     wanted: &Wanted,
     filter: &Filter,
     first: u64,
     published: u64,
-) -> (Vec<u64>, u64) {
-    let limit = wanted.limit as usize;
-    // What was overwritten meanwhile is gone from the window, too.
-    let passes = |seq: &u64| {
-        reader.meta(*seq).is_some_and(|meta| filter.passes(meta.kind, meta.subject, meta.source))
-    };
+) -> u64 {
+    let reader = events.reader;
     let Some(since) = wanted.since_seq else {
-        let mut newest: Vec<u64> = (first..=published).rev().filter(passes).take(limit).collect();
-        newest.reverse();
-        return (newest, published);
+        newest(events, filter, first, published);
+        return published;
     };
-    let mut seqs = Vec::new();
     // A caller that is ahead of the ring, as after a loss of data, is taken back to what exists.
     let mut examined = since.min(published);
     for seq in first.max(since.saturating_add(1))..=published {
-        if seqs.len() == limit {
+        if events.is_full() {
             break;
         }
         examined = seq;
-        if passes(&seq) {
-            seqs.push(seq);
+        if filter.is_empty() || filter.passes(reader, seq) {
+            events.push(seq);
         }
     }
-    (seqs, examined)
+    examined
 }
 
-fn encode(reader: &Reader, seqs: &[u64], next_seq: u64, first: u64) -> Vec<u8> {
-    let mut body = Vec::with_capacity(seqs.len() * EVENT_BYTES + 96);
-    body.extend_from_slice(b"{\"events\":[");
-    let mut count = 0usize;
-    for seq in seqs {
-        let mark = body.len();
-        if count > 0 {
-            body.push(b',');
+/// Collects the newest events.
+fn newest(events: &mut Events<'_>, filter: &Filter, first: u64, published: u64) {
+    let reader = events.reader;
+    if filter.is_empty() {
+        let from = published.saturating_add(1).saturating_sub(events.limit as u64).max(first);
+        (from..=published).for_each(|seq| events.push(seq));
+        if events.is_full() || from == first {
+            return;
         }
-        if reader.text_into(*seq, &mut body) {
-            count += 1;
-        } else {
-            body.truncate(mark);
-        }
+        // One of them is lost, and an older one takes its place.
+        events.clear();
     }
-    let tail = format!("],\"count\":{count},\"next_seq\":{next_seq},\"dropped_before\":{first}}}");
-    body.extend_from_slice(tail.as_bytes());
-    body
+    let passes = |seq: &u64| filter.passes(reader, *seq);
+    let mut seqs: Vec<u64> = (first..=published).rev().filter(passes).take(events.limit).collect();
+    seqs.reverse();
+    seqs.into_iter().for_each(|seq| events.push(seq));
 }

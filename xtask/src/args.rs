@@ -12,7 +12,7 @@ cargo xtask COMMAND
 
   up      build everything, start the demo with recorded data, print where to look
   test    every check of the project, with a summary at the end
-  bench   the benches: ring, dispatch, fractal or soak
+  bench   the benches: ring, dispatch, fractal, soak or pages
 
 `cargo xtask COMMAND --help` says more.";
 
@@ -36,14 +36,15 @@ not, then runs every step and prints a table. Any failure makes the exit status 
   --list        print the steps and leave";
 
 const BENCH_HELP: &str = "\
-cargo xtask bench ring|dispatch|fractal|soak
+cargo xtask bench ring|dispatch|fractal|soak|pages
 
 Runs one group of benches in release.
 
   ring      publishing into the event ring, beside other queues
   dispatch  what an event costs a plugin, on a thread and in a process of its own
   fractal   the fractal renderers by view and depth, one thread, all threads and the device
-  soak      the program under millions of events: memory and latency; SOAK_MILLIONS=50 for more";
+  soak      the program under millions of events: memory and latency; SOAK_MILLIONS=50 for more
+  pages     what /metrics with 5,000 series and /snapshot with 500 events cost the program";
 
 /// What to do, or what to print.
 #[derive(Debug, PartialEq)]
@@ -160,7 +161,7 @@ fn parse_bench<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<String, S
     match rest.next() {
         Some(name) if crate::bench::GROUPS.contains(&name) => Ok(name.to_owned()),
         Some(name) => Err(format!("`{name}` is not a group of benches.")),
-        None => Err("`bench` wants a group: ring, dispatch, fractal or soak.".to_owned()),
+        None => Err("`bench` wants a group: ring, dispatch, fractal, soak or pages.".to_owned()),
     }
 }
 

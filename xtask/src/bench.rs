@@ -5,9 +5,9 @@
 use crate::process;
 
 /// The groups, each a bench target of `shimmer-benches`.
-pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak"];
+pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak", "pages"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
-const WITH_PROGRAM: &[&str] = &["dispatch", "soak"];
+const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages"];
 
 /// Runs the bench target `group`.
 ///

@@ -1,11 +1,14 @@
 //! The ring beside its peers: `publish_single` and `publish_batch_1000`, with one and two producers.
 //!
 //! The rule: like for like. Every pipe carries the same columns and text to one consumer that reads
-//! all of it. The journal, the remembered ids and the names are ours alone and come on top.
+//! all of it, in a thread or in a process of its own. The journal, the remembered ids and the names are
+//! ours alone and come on top.
 
+mod iceoryx;
 mod ours;
 mod peers;
 mod pipe;
+mod process;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ours::Kind;
@@ -21,23 +24,36 @@ const WARM_BATCHES: usize = 2 * CAPACITY / BATCH + 2;
 const ROUND_BATCHES: usize = 200;
 const ROUNDS: usize = 15;
 
-type Make = fn(usize, Load) -> Pipe;
+type Make = fn(usize, Mode, Load) -> Pipe;
 
+/// With a consumer in a thread.
 const CASES: [(&str, Make); 7] = [
-    ("ours", |producers, load| ours::pipe(Kind::Journal, producers, load)),
-    ("ours_memory", |producers, load| ours::pipe(Kind::Memory, producers, load)),
-    ("ours_memory_no_ids", |producers, load| ours::pipe(Kind::NoIds, producers, load)),
+    ("ours", |producers, _, load| ours::pipe(Kind::Journal, producers, load)),
+    ("ours_memory", |producers, _, load| ours::pipe(Kind::Memory, producers, load)),
+    ("ours_memory_no_ids", |producers, _, load| ours::pipe(Kind::NoIds, producers, load)),
     ("disruptor", peers::disruptor),
     ("disruptor_same", peers::disruptor_same),
     ("crossbeam", peers::crossbeam),
     ("tokio_broadcast", peers::tokio),
 ];
 const REFERENCE: &str = "disruptor_same";
+/// With a consumer in a process of its own.
+const PROCESS_CASES: [(&str, Make); 4] = [
+    ("ours_to_process", |producers, _, load| ours::to_process(Kind::Journal, producers, load)),
+    ("ours_memory_to_process", |producers, _, load| {
+        ours::to_process(Kind::Memory, producers, load)
+    }),
+    ("ours_memory_no_ids_to_process", |producers, _, load| {
+        ours::to_process(Kind::NoIds, producers, load)
+    }),
+    ("iceoryx2_same", iceoryx::pipe),
+];
+const PROCESS_REFERENCE: &str = "iceoryx2_same";
 const GROUPS: [(&str, Mode); 2] =
     [("publish_single", Mode::Single), ("publish_batch_1000", Mode::Batch)];
 
 fn warm(make: Make, producers: usize, mode: Mode, load: Load) -> Pipe {
-    let mut pipe = make(producers, load);
+    let mut pipe = make(producers, mode, load);
     pipe.run(WARM_BATCHES, mode);
     pipe
 }
@@ -47,7 +63,7 @@ fn groups(criterion: &mut Criterion, load: Load) {
         let mut group = criterion.benchmark_group(group);
         // One iteration is a batch, published in one way or the other.
         group.throughput(Throughput::Elements(BATCH as u64));
-        for (name, make) in CASES {
+        for (name, make) in CASES.into_iter().chain(PROCESS_CASES) {
             for producers in [1, 2] {
                 let id = BenchmarkId::new(name, format!("{producers}p"));
                 group.bench_function(id, |bencher| {
@@ -70,20 +86,42 @@ fn tables(load: Load) {
     );
     for (group, mode) in GROUPS {
         for producers in [1, 2] {
-            let case = |(name, make): (&str, Make)| Case {
-                name: name.to_owned(),
-                measure: Box::new(move || {
-                    let took = warm(make, producers, mode, load).run(ROUND_BATCHES, mode);
-                    took.as_nanos() as f64 / (ROUND_BATCHES * BATCH) as f64
-                }),
-            };
             let title = format!("{group}, {producers} producer(s)");
-            println!("{}", rounds(&title, "ns an event", REFERENCE, ROUNDS, &mut CASES.map(case)));
+            table(&title, &CASES, REFERENCE, producers, mode, load);
+            let title = format!("{title} to a process");
+            table(&title, &PROCESS_CASES, PROCESS_REFERENCE, producers, mode, load);
         }
     }
 }
 
+fn table(
+    title: &str,
+    cases: &[(&str, Make)],
+    reference: &str,
+    producers: usize,
+    mode: Mode,
+    load: Load,
+) {
+    let case = |&(name, make): &(&str, Make)| Case {
+        name: name.to_owned(),
+        measure: Box::new(move || {
+            let took = warm(make, producers, mode, load).run(ROUND_BATCHES, mode);
+            took.as_nanos() as f64 / (ROUND_BATCHES * BATCH) as f64
+        }),
+    };
+    let mut cases: Vec<_> = cases.iter().map(case).collect();
+    println!("{}", rounds(title, "ns an event", reference, ROUNDS, &mut cases));
+}
+
 fn main() {
+    if let Some(role) = process::role() {
+        match &role.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [ours::ROLE, ring, page] => ours::consume(ring, page),
+            [iceoryx::ROLE, name, mode] => iceoryx::consume(name, mode),
+            other => panic!("no consumer is called {other:?}"),
+        }
+        return;
+    }
     let load = Load::leak(LOAD_BATCHES);
     let mut criterion = Criterion::default()
         .sample_size(20)

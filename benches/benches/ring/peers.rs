@@ -7,6 +7,7 @@
 
 use crate::pipe::{CAPACITY, Count, Mode, Pipe, Publish, Seen, fold, spans};
 use disruptor::{BusySpin, Producer, Sequence, build_multi_producer, build_single_producer};
+use iceoryx2::prelude::ZeroCopySend;
 use shimmer_benches::{BATCH, Load};
 use shimmer_ring::Entry;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use tokio::sync::broadcast;
 const TEXT_BYTES: usize = 384;
 
 /// An event as the peers carry it.
-#[derive(Clone)]
-struct Slot {
+#[derive(Debug, Clone, ZeroCopySend)]
+#[repr(C)]
+pub(crate) struct Slot {
     time_ns: i64,
     received_ns: i64,
     value: f64,
@@ -67,7 +69,7 @@ impl Slot {
         slot
     }
 
-    fn read(&self, count: &mut Count) {
+    pub(crate) fn read(&self, count: &mut Count) {
         let columns = fold(self.time_ns, self.received_ns, self.value, self.flags, self.spans);
         std::hint::black_box([self.kind, self.subject, self.source, self.origin]);
         count.take(columns, &self.text[..self.text_len as usize]);
@@ -75,7 +77,7 @@ impl Slot {
 }
 
 /// What a slot of `disruptor` is filled with.
-trait Fill: Default + Send + 'static {
+pub(crate) trait Fill: Default + Send + 'static {
     fn fill(&mut self, slot: &mut Slot, entry: &Entry<'_>);
 }
 
@@ -94,7 +96,7 @@ impl Fill for Plain {
 /// Each producer has numbers and sequences of its own, so that two are faster than they could be if
 /// their events had to make sense together.
 #[derive(Default)]
-struct Same {
+pub(crate) struct Same {
     names: hashbrown::HashMap<String, u32>,
     seq: u64,
 }
@@ -145,11 +147,11 @@ impl<P: Producer<Slot> + Send, F: Fill> Publish for Disruptor<P, F> {
     }
 }
 
-pub(crate) fn disruptor(producers: usize, load: Load) -> Pipe {
+pub(crate) fn disruptor(producers: usize, _: Mode, load: Load) -> Pipe {
     disruptors::<Plain>(producers, load)
 }
 
-pub(crate) fn disruptor_same(producers: usize, load: Load) -> Pipe {
+pub(crate) fn disruptor_same(producers: usize, _: Mode, load: Load) -> Pipe {
     disruptors::<Same>(producers, load)
 }
 
@@ -183,7 +185,7 @@ impl Publish for crossbeam_channel::Sender<Slot> {
     }
 }
 
-pub(crate) fn crossbeam(producers: usize, load: Load) -> Pipe {
+pub(crate) fn crossbeam(producers: usize, _: Mode, load: Load) -> Pipe {
     let seen = Arc::new(Seen::default());
     let mut count = Count::new(&seen);
     let (sender, receiver) = crossbeam_channel::bounded::<Slot>(CAPACITY);
@@ -217,7 +219,7 @@ impl Publish for Broadcast {
     }
 }
 
-pub(crate) fn tokio(producers: usize, load: Load) -> Pipe {
+pub(crate) fn tokio(producers: usize, _: Mode, load: Load) -> Pipe {
     let seen = Arc::new(Seen::default());
     let mut count = Count::new(&seen);
     let (sender, mut receiver) = broadcast::channel::<Slot>(CAPACITY);

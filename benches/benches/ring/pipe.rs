@@ -3,6 +3,7 @@
 //! The rule: every kind of pipe does the same work for the same events, and all of it counts: a run
 //! ends when the consumer has read the last event.
 
+use crate::process::Child;
 use shimmer_benches::{BATCH, Load};
 use shimmer_ring::Entry;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub(crate) struct Seen {
 }
 
 /// The consumer's side of [`Seen`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Count {
     seen: Arc<Seen>,
     events: u64,
@@ -45,7 +46,13 @@ pub(crate) struct Count {
 
 impl Count {
     pub(crate) fn new(seen: &Arc<Seen>) -> Self {
-        Self { seen: Arc::clone(seen), events: 0, columns: 0, text: 0 }
+        Self { seen: Arc::clone(seen), ..Self::default() }
+    }
+
+    /// How many events it took, and what their columns fold to.
+    pub(crate) fn words(&self) -> [u64; 2] {
+        std::hint::black_box(self.text);
+        [self.events, self.columns]
     }
 
     /// Takes one event: its columns, folded, and its text, of which every byte counts.
@@ -70,9 +77,17 @@ impl Count {
     }
 }
 
-/// Producers and the queue behind them; the consumer lives in a thread of the queue.
+/// Where the consumer lives.
+enum Consumer {
+    /// In a thread of the queue.
+    Thread(Arc<Seen>),
+    /// In a process of its own.
+    Process(Child),
+}
+
+/// Producers, the queue behind them, and its consumer.
 pub(crate) struct Pipe {
-    seen: Arc<Seen>,
+    consumer: Consumer,
     producers: Vec<Box<dyn Publish>>,
     load: Load,
     /// Batches that each producer has published.
@@ -83,8 +98,16 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     pub(crate) fn new(seen: Arc<Seen>, producers: Vec<Box<dyn Publish>>, load: Load) -> Self {
+        Self::over(Consumer::Thread(seen), producers, load)
+    }
+
+    pub(crate) fn to_process(child: Child, producers: Vec<Box<dyn Publish>>, load: Load) -> Self {
+        Self::over(Consumer::Process(child), producers, load)
+    }
+
+    fn over(consumer: Consumer, producers: Vec<Box<dyn Publish>>, load: Load) -> Self {
         let fold = load.entries().iter().map(fold_entry).fold(0, u64::wrapping_add);
-        Self { seen, producers, load, sent: 0, fold }
+        Self { consumer, producers, load, sent: 0, fold }
     }
 
     /// Publishes `batches` batches, shared among the producers, and waits for the consumer.
@@ -101,7 +124,12 @@ impl Pipe {
                 producer.publish(refill.batch(index * part + batch % part), mode);
             }
         };
+        self.sent += each;
+        let wanted = (self.sent * count * BATCH) as u64;
         let begun = Instant::now();
+        if let Consumer::Process(child) = &mut self.consumer {
+            child.ask(wanted);
+        }
         match &mut self.producers[..] {
             [alone] => publish(alone, 0),
             several => std::thread::scope(|scope| {
@@ -110,16 +138,31 @@ impl Pipe {
                 }
             }),
         }
-        self.sent += each;
-        let wanted = (self.sent * count * BATCH) as u64;
-        // Acquire: pairs with the Release in `Count::tell`.
-        while self.seen.events.load(Ordering::Acquire) < wanted {
-            std::thread::yield_now();
-        }
+        let columns = self.consumer.finish(wanted);
         let took = begun.elapsed();
         let fold = self.fold.wrapping_mul((self.sent * count) as u64);
-        assert_eq!(self.seen.columns.load(Ordering::Relaxed), fold, "every event arrived, once");
+        assert_eq!(columns, fold, "every event arrived, once");
         took
+    }
+}
+
+impl Consumer {
+    /// Waits until it has read `wanted` events; what their columns fold to.
+    fn finish(&mut self, wanted: u64) -> u64 {
+        match self {
+            Self::Thread(seen) => {
+                // Acquire: pairs with the Release in `Count::tell`.
+                while seen.events.load(Ordering::Acquire) < wanted {
+                    std::thread::yield_now();
+                }
+                seen.columns.load(Ordering::Relaxed)
+            }
+            Self::Process(child) => {
+                let [events, columns] = child.wait();
+                assert_eq!(events, wanted);
+                columns
+            }
+        }
     }
 }
 

@@ -101,7 +101,7 @@ impl Server {
         let data_dir = DataDir::open(&config.data_dir)?;
         let node_id = data_dir.node_id(&config.node)?;
         let listener = Listener::bind(&config.server)?;
-        raise_descriptor_limit();
+        raise_descriptor_limit(config.server.max_connections);
         let ring = Arc::new(open_ring(&config, &data_dir)?);
         let fold = Fold::start(&ring, config.stats.rolling_window)?;
         let streams = StreamHub::start(&ring, &config.stream).map_err(|error| {
@@ -346,14 +346,26 @@ async fn samples(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Ten thousand streams need as many descriptors; the usual soft limit is a thousand.
-fn raise_descriptor_limit() {
+fn raise_descriptor_limit(max_connections: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if limit.current != limit.maximum
-        && let Err(error) = setrlimit(Resource::Nofile, raised)
-    {
-        tracing::debug!(%error, "the limit of descriptors stays as it is");
+    let mut current = limit.current;
+    if limit.current != limit.maximum {
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => {
+                current = limit.maximum;
+                tracing::info!(from = limit.current, to = current, "descriptor limit raised");
+            }
+            Err(error) => tracing::warn!(%error, "the limit of descriptors stays as it is"),
+        }
+    }
+    if current.is_some_and(|current| current < max_connections as u64) {
+        tracing::warn!(
+            limit = current,
+            max_connections,
+            "fewer descriptors than server.max_connections: raise the hard limit (ulimit -Hn)"
+        );
     }
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests, which fail by panicking")]
 
 mod cli;
+mod deflate;
 mod durability;
 mod flood;
 mod fractal;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::http::{Problem, Query, Refused};
 use crate::listener::{Conn, Context, check_origin};
 use crate::stream::{
-    AttachError, ClientId, Filter, Protocol, Subscription, TopicSeat, TopicSubscription,
+    Agreement, AttachError, ClientId, Filter, Protocol, Subscription, TopicSeat, TopicSubscription,
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -125,11 +125,12 @@ pub(crate) fn connect(
 
 fn upgrade(
     app: &Arc<App>,
-    attachment: Attachment,
+    mut attachment: Attachment,
     req: &mut Request,
     res: &mut Response,
 ) -> Result<(), Refused> {
     let accept = accept_key(req.headers())?;
+    let agreement = agreement(&mut attachment, req.headers());
     let upgrade = req.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_a_handshake)?;
     let app = app.clone();
     tokio::spawn(async move {
@@ -143,7 +144,19 @@ fn upgrade(
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(agreement) = agreement.and_then(|it| HeaderValue::from_str(&it.answer()).ok()) {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, agreement);
+    }
     Ok(())
+}
+
+/// Takes up compression where the client offers it. A plugin's messages go as they are.
+fn agreement(attachment: &mut Attachment, headers: &HeaderMap) -> Option<Agreement> {
+    let Attachment::Events(subscription) = attachment else { return None };
+    let offers = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
+    let agreement = Agreement::of(offers.filter_map(|value| value.to_str().ok()))?;
+    subscription.protocol = Protocol::Deflate { chained: agreement.takeover };
+    Some(agreement)
 }
 
 fn take_upgraded(app: &App, upgraded: Upgraded, attachment: Attachment) {

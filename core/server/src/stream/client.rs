@@ -50,6 +50,8 @@ pub(super) enum Feed {
 pub(super) struct Place {
     /// Last sequence that was sent, lost or filtered out.
     pub(super) cursor: u64,
+    /// It got every event from this one to the cursor, so a message of a chain may refer to them.
+    pub(super) whole_from: u64,
     /// First and last sequence that it is still to be told about as lost.
     pub(super) gap: Option<(u64, u64)>,
     /// The filter as text, to give its terms back, and as terms; `None` lets everything pass.
@@ -120,7 +122,7 @@ impl Client {
             slow: false,
             timed: false,
             reason: "lost",
-            reader: FrameReader::default(),
+            reader: FrameReader::with_deflate(protocol.is_deflate()),
             rest: None,
             pong: None,
             beat_due: false,
@@ -148,6 +150,17 @@ impl Client {
     /// It gets new events as they come.
     pub(super) fn is_up_to_date(&self) -> bool {
         !self.slow && self.is_open() && matches!(self.feed, Feed::Events(_))
+    }
+
+    /// It can read what `window` has after its cursor. Messages of a chain refer to those before them in their
+    /// window, all of which it must have got.
+    pub(super) fn can_read(&self, window: &Window) -> bool {
+        match &self.feed {
+            Feed::Events(place) if self.protocol == (Protocol::Deflate { chained: true }) => {
+                place.cursor < window.first() || place.whole_from <= window.first()
+            }
+            _ => true,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -190,7 +203,7 @@ impl Client {
 
     /// Takes what the peer sent after its handshake and before it became a client.
     pub(super) fn receive(&mut self, bytes: &[u8], tally: &Tally) {
-        if self.protocol != Protocol::Ws {
+        if !self.protocol.is_ws() {
             return; // an SSE client has nothing to say
         }
         let mut bytes = bytes;
@@ -429,6 +442,7 @@ impl Place {
             }
         });
         self.cursor = to;
+        self.whole_from = first;
     }
 }
 

@@ -8,6 +8,11 @@ use std::io::Write as _;
 pub enum Protocol {
     /// WebSocket after its handshake.
     Ws,
+    /// WebSocket with permessage-deflate.
+    Deflate {
+        /// A message may refer to those before it; the client gets them all.
+        chained: bool,
+    },
     /// Server-Sent Events after the response head.
     Sse {
         /// The head said `Transfer-Encoding: chunked` (HTTP/1.1), so each message is one chunk.
@@ -17,7 +22,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// Number of distinct encodings.
-    pub(super) const FORMS: usize = 3;
+    pub(super) const FORMS: usize = 5;
 
     /// Place of this protocol's encoding among [`Protocol::FORMS`].
     pub(super) fn form(self) -> usize {
@@ -25,6 +30,8 @@ impl Protocol {
             Protocol::Ws => 0,
             Protocol::Sse { chunked: false } => 1,
             Protocol::Sse { chunked: true } => 2,
+            Protocol::Deflate { chained: false } => 3,
+            Protocol::Deflate { chained: true } => 4,
         }
     }
 
@@ -33,19 +40,33 @@ impl Protocol {
         match form {
             0 => Protocol::Ws,
             1 => Protocol::Sse { chunked: false },
-            _ => Protocol::Sse { chunked: true },
+            2 => Protocol::Sse { chunked: true },
+            3 => Protocol::Deflate { chained: false },
+            _ => Protocol::Deflate { chained: true },
         }
+    }
+
+    /// WebSocket frames go both ways.
+    pub(super) fn is_ws(self) -> bool {
+        matches!(self, Protocol::Ws | Protocol::Deflate { .. })
+    }
+
+    /// Frames may have the bit that says that their message is compressed.
+    pub(super) fn is_deflate(self) -> bool {
+        matches!(self, Protocol::Deflate { .. })
     }
 
     /// The name that log lines show.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Protocol::Ws => "ws",
+            Protocol::Ws | Protocol::Deflate { .. } => "ws",
             Protocol::Sse { .. } => "sse",
         }
     }
 }
 
+/// The first byte's bit of a compressed message (RFC 7692, 6).
+pub(super) const COMPRESSED: u8 = 0x40;
 const OP_TEXT: u8 = 0x1;
 const OP_CLOSE: u8 = 0x8;
 const OP_PONG: u8 = 0xA;
@@ -53,6 +74,12 @@ const OP_PONG: u8 = 0xA;
 /// Appends the header of an unmasked, unfragmented text frame.
 pub(super) fn text_header(out: &mut Vec<u8>, len: usize) {
     header(out, OP_TEXT, len);
+}
+
+/// Appends a text frame of a message that was compressed.
+pub(super) fn deflated(out: &mut Vec<u8>, message: &[u8]) {
+    header(out, COMPRESSED | OP_TEXT, message.len());
+    out.extend_from_slice(message);
 }
 
 fn header(out: &mut Vec<u8>, opcode: u8, len: usize) {
@@ -82,10 +109,11 @@ pub(super) fn sse_event(out: &mut Vec<u8>, chunked: bool, seq: u64, text: &[u8])
     close_chunk(out, chunked);
 }
 
-/// A message of a plugin's topic. `event` names the SSE event; WebSocket messages carry no name.
+/// A message of a plugin's topic. `event` names the SSE event; WebSocket messages carry no name and are not
+/// compressed, which is every message's own affair (RFC 7692, 6).
 pub(super) fn topic(protocol: Protocol, event: &str, message: &[u8]) -> Vec<u8> {
     match protocol {
-        Protocol::Ws => {
+        Protocol::Ws | Protocol::Deflate { .. } => {
             let mut out = Vec::with_capacity(message.len() + 10);
             header(&mut out, OP_TEXT, message.len());
             out.extend_from_slice(message);
@@ -110,7 +138,7 @@ pub(super) fn topic(protocol: Protocol, event: &str, message: &[u8]) -> Vec<u8> 
 pub(super) fn gap(protocol: Protocol, from: u64, to: u64, cursor: u64) -> Vec<u8> {
     let json = format!(r#"{{"type":"gap","from":{from},"to":{to}}}"#);
     match protocol {
-        Protocol::Ws => topic(protocol, "", json.as_bytes()),
+        Protocol::Ws | Protocol::Deflate { .. } => topic(protocol, "", json.as_bytes()),
         Protocol::Sse { chunked } => {
             chunk(chunked, format!("id: {cursor}\nevent: gap\ndata: {json}\n\n").into_bytes())
         }
@@ -120,7 +148,7 @@ pub(super) fn gap(protocol: Protocol, from: u64, to: u64, cursor: u64) -> Vec<u8
 /// A sign of life; `ts` is RFC 3339. In SSE it is a comment, which browsers swallow.
 pub(super) fn heartbeat(protocol: Protocol, ts: &str) -> Vec<u8> {
     match protocol {
-        Protocol::Ws => {
+        Protocol::Ws | Protocol::Deflate { .. } => {
             topic(protocol, "", format!(r#"{{"type":"heartbeat","ts":"{ts}"}}"#).as_bytes())
         }
         Protocol::Sse { chunked } => chunk(chunked, b": heartbeat\n\n".to_vec()),
@@ -138,7 +166,7 @@ pub(super) fn pong(payload: &[u8]) -> Vec<u8> {
 /// The last bytes of a stream: a close frame with `code` (none: an empty one), or the end of the chunks.
 pub(super) fn farewell(protocol: Protocol, code: Option<u16>) -> Vec<u8> {
     match protocol {
-        Protocol::Ws => {
+        Protocol::Ws | Protocol::Deflate { .. } => {
             let mut out = Vec::with_capacity(4);
             header(&mut out, OP_CLOSE, if code.is_some() { 2 } else { 0 });
             if let Some(code) = code {

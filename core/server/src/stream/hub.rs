@@ -182,7 +182,7 @@ impl StreamHub {
         already_read: Vec<u8>,
         subscription: Subscription,
     ) -> Result<ClientId, AttachError> {
-        let Subscription { protocol, filter, since_seq, heartbeat, request_id } = subscription;
+        let Subscription { mut protocol, filter, since_seq, heartbeat, request_id } = subscription;
         let published = self.reader.published();
         let (cursor, gap) = match since_seq {
             None => (published, None),
@@ -191,7 +191,12 @@ impl StreamHub {
             Some(since) => (since, None),
         };
         let filter = (filter != Filter::default()).then(|| Box::new((filter, [0; 3])));
-        let wish = Wish::Events(Place { cursor, gap, filter });
+        if protocol.is_deflate() && filter.is_some() {
+            // It does not get the events that others' messages refer to.
+            protocol = Protocol::Deflate { chained: false };
+        }
+        let wish =
+            Wish::Events(Place { cursor, whole_from: cursor.saturating_add(1), gap, filter });
         self.admit(Arrival {
             id: 0,
             socket,

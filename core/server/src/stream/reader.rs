@@ -1,6 +1,8 @@
 //! What comes in: an incremental reader of WebSocket client frames (RFC 6455, section 5). Rule: it keeps at most
 //! one control frame's payload, whatever is sent; data is counted and thrown away, for these streams only talk.
 
+use super::frame::COMPRESSED;
+
 /// Longest data message, over all its fragments, in bytes.
 pub(super) const MESSAGE_BYTES: u64 = 64 * 1024;
 
@@ -38,9 +40,17 @@ pub(super) struct FrameReader {
     control: Vec<u8>,
     /// After a violation nothing more is understood.
     broken: bool,
+    /// Messages may be compressed.
+    deflate: bool,
 }
 
 impl FrameReader {
+    /// A reader for a client that may compress its messages. They are thrown away as they come: nothing is
+    /// inflated, so a message that would burst takes no more room than any other.
+    pub(super) fn with_deflate(deflate: bool) -> Self {
+        Self { deflate, ..Self::default() }
+    }
+
     /// Reads until something is to be answered or `input` is used up; `input` is left at what was not read.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Incoming> {
         while !self.broken {
@@ -101,7 +111,9 @@ impl FrameReader {
 
     /// The rules that the first two bytes are subject to.
     fn check_start(&self) -> Result<(), u16> {
-        let reserved = self.header[0] & 0x70 != 0;
+        // The bit is set in the first frame of a compressed message and nowhere else (RFC 7692, 6.1).
+        let may_be_compressed = self.deflate && matches!(self.opcode(), 0x1 | 0x2);
+        let reserved = self.header[0] & 0x70 & !(u8::from(may_be_compressed) * COMPRESSED) != 0;
         let masked = self.header[1] & 0x80 != 0;
         let short = self.header[1] & 0x7F;
         let in_order = match self.opcode() {
@@ -287,6 +299,30 @@ mod tests {
         assert_eq!(verdict(&[0x81, 0xFE, 0, 125, 1, 2, 3, 4]), broken, "length not minimal");
         let negative = [0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4];
         assert_eq!(verdict(&negative), broken, "length with its top bit set");
+    }
+
+    #[test]
+    fn the_bit_of_a_compressed_message_stands_in_its_first_frame_alone() {
+        let verdict = |bytes: &[u8]| {
+            let mut reader = FrameReader::with_deflate(true);
+            reader.next(&mut &bytes[..])
+        };
+        let broken = Some(Incoming::Violation(PROTOCOL_ERROR));
+        let ping = frame(0x89, b"");
+        for first in [0xC1, 0xC2] {
+            assert_eq!(
+                verdict(&[frame(first, b"any"), ping.clone()].concat()),
+                Some(Incoming::Ping)
+            );
+        }
+        let parts = [frame(0x41, b"any"), frame(0x80, b"more"), ping].concat();
+        assert_eq!(verdict(&parts), Some(Incoming::Ping));
+        assert_eq!(verdict(&[frame(0x41, b"any"), frame(0xC0, b"more")].concat()), broken);
+        for first in [0xC9, 0xC8, 0xCA, 0xE1, 0xF1, 0xA1, 0x91] {
+            assert_eq!(verdict(&frame(first, b"")), broken, "{first:x}");
+        }
+        let most = frame(0xC1, &vec![0; MESSAGE_BYTES as usize + 1]);
+        assert_eq!(verdict(&most), Some(Incoming::Violation(TOO_BIG)), "as long as it came");
     }
 
     #[test]

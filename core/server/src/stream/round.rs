@@ -54,10 +54,15 @@ impl Shard {
         self.shared.tally.rounds.add(1);
         for index in 0..self.clients.places() {
             let Some((key, client)) = self.clients.at(index) else { continue };
-            if client.is_up_to_date() {
+            if !client.is_up_to_date() {
+                continue;
+            }
+            if client.can_read(&self.live) {
                 let tally = &self.shared.tally;
                 let outcome = client.send_events(&self.live, &mut self.gathered, tally);
                 self.settle(key, outcome);
+            } else {
+                self.pump(key);
             }
         }
     }
@@ -82,10 +87,11 @@ impl Shard {
             Feed::Topic { .. } => client.send_backlog(tally)?,
             Feed::Events(place) => {
                 let next = place.cursor + 1;
-                let window = if self.live.covers(next, form) {
+                let window = if self.live.covers(next, form) && client.can_read(&self.live) {
                     &self.live
                 } else {
-                    if next <= self.cursor && !self.behind.covers(next, form) {
+                    let is_there = self.behind.covers(next, form) && client.can_read(&self.behind);
+                    if next <= self.cursor && !is_there {
                         let mut forms = Forms::default();
                         forms[form] = true;
                         let span = Span { from: next, to: self.cursor, bytes: BEHIND_BYTES };

@@ -199,7 +199,7 @@ impl Shard {
         let tally = &self.shared.tally;
         tally.connects.add(1);
         match protocol {
-            Protocol::Ws => tally.ws.add(1),
+            Protocol::Ws | Protocol::Deflate { .. } => tally.ws.add(1),
             Protocol::Sse { .. } => tally.sse.add(1),
         }
         tally.topic.add(u64::from(matches!(client.feed, Feed::Topic { .. })));
@@ -320,7 +320,7 @@ impl Shard {
                 Feed::Topic { .. } => client.slow,
             };
             if client.is_open() && (!owed || now >= stopping.drain_until) {
-                let linger = if client.protocol == Protocol::Ws { Linger::Yes } else { Linger::No };
+                let linger = if client.protocol.is_ws() { Linger::Yes } else { Linger::No };
                 client.leave(Some(GOING_AWAY), linger, "shutdown");
                 self.pump(key);
             }
@@ -345,7 +345,7 @@ impl Shard {
         let Some(client) = self.clients.remove(key) else { return };
         let tally = &self.shared.tally;
         match client.protocol {
-            Protocol::Ws => tally.ws.take(1),
+            Protocol::Ws | Protocol::Deflate { .. } => tally.ws.take(1),
             Protocol::Sse { .. } => tally.sse.take(1),
         }
         tally.slow.take(u64::from(client.slow));

@@ -1,6 +1,7 @@
 //! A run of consecutive events, encoded once for everybody who needs it. Rule: a window is contiguous and bounded;
 //! what could not be read before its first event is a gap, never a hole inside.
 
+use super::deflate::Deflater;
 use super::filter::{Names, Terms, Triple, passes};
 use super::frame::{self, Protocol};
 
@@ -39,6 +40,7 @@ pub(super) struct Window {
     bytes: [Vec<u8>; Protocol::FORMS],
     forms: Forms,
     text: Vec<u8>,
+    deflater: Deflater,
 }
 
 struct Entry {
@@ -55,6 +57,7 @@ impl Window {
         self.clear();
         self.first = span.from;
         self.forms = forms;
+        self.deflater.begin();
         let mut encoded = 0;
         let mut chases = 0;
         while self.last() < span.to && self.entries.len() < WINDOW_EVENTS && encoded < span.bytes {
@@ -135,9 +138,20 @@ impl Window {
                     out.extend_from_slice(&self.text);
                 }
                 Protocol::Sse { chunked } => frame::sse_event(out, chunked, seq, &self.text),
+                // All of a chain are compressed, even those that get longer: what one refers to is there then.
+                Protocol::Deflate { chained: true } => {
+                    frame::deflated(out, self.deflater.chained(&self.text));
+                }
+                Protocol::Deflate { chained: false } => match self.deflater.alone(&self.text) {
+                    Some(message) => frame::deflated(out, message),
+                    None => {
+                        frame::text_header(out, self.text.len());
+                        out.extend_from_slice(&self.text);
+                    }
+                },
             }
         }
-        let ends = [self.bytes[0].len(), self.bytes[1].len(), self.bytes[2].len()];
+        let ends = std::array::from_fn(|form| self.bytes[form].len());
         self.entries.push(Entry { ends, terms });
     }
 
@@ -258,7 +272,7 @@ pub(super) mod tests {
     fn filled(kept: std::ops::RangeInclusive<u64>, from: u64, to: u64) -> Window {
         let mut window = Window::default();
         let span = Span { from, to, bytes: 1 << 20 };
-        window.fill(&Plain::new(kept), &mut Terms::new(), &span, [true, false, true]);
+        window.fill(&Plain::new(kept), &mut Terms::new(), &span, [true, false, true, false, false]);
         window
     }
 
@@ -285,7 +299,7 @@ pub(super) mod tests {
         let mut terms = Terms::new();
         let (odd, _) = terms.add(&Filter { kind: Some("odd".into()), ..Filter::default() });
         let span = Span { from: 1, to: 6, bytes: 1 << 20 };
-        window.fill(&Plain::new(1..=6), &mut terms, &span, [true, false, false]);
+        window.fill(&Plain::new(1..=6), &mut terms, &span, [true, false, false, false, false]);
         let mut gathered = Gathered::default();
         window.gather(1, 0, odd, &mut gathered);
         assert_eq!(gathered.bytes(), b"\x81\x09{\"seq\":3}\x81\x09{\"seq\":5}");
@@ -310,7 +324,7 @@ pub(super) mod tests {
         let mut window = Window::default();
         let mut fill = |from| {
             let span = Span { from, to: 300, bytes: 1 << 20 };
-            window.fill(&log, &mut Terms::new(), &span, [true, false, false]);
+            window.fill(&log, &mut Terms::new(), &span, [true, false, false, false, false]);
             (window.first(), window.last(), window.len())
         };
         assert_eq!(fill(5), (5, 9, 5));
@@ -326,7 +340,7 @@ pub(super) mod tests {
         assert_eq!(window.len(), WINDOW_EVENTS);
         let mut window = Window::default();
         let span = Span { from: 1, to: 20_000, bytes: 100 };
-        window.fill(&Plain::new(1..=20_000), &mut Terms::new(), &span, [true; 3]);
+        window.fill(&Plain::new(1..=20_000), &mut Terms::new(), &span, [true; 5]);
         assert_eq!(window.last(), 11, "the message that reaches the bound is the last");
     }
 }

@@ -30,12 +30,12 @@ fn blocked(feed: Feed) -> (Client, TcpStream, usize) {
 fn window(kept: std::ops::RangeInclusive<u64>) -> Window {
     let span = Span { from: *kept.start(), to: *kept.end(), bytes: 1 << 20 };
     let mut window = Window::default();
-    window.fill(&Plain::new(kept), &mut Terms::new(), &span, [true, false, false]);
+    window.fill(&Plain::new(kept), &mut Terms::new(), &span, [true, false, false, false, false]);
     window
 }
 
 fn events(cursor: u64) -> Feed {
-    Feed::Events(Place { cursor, gap: None, filter: None })
+    Feed::Events(Place { cursor, whole_from: cursor + 1, gap: None, filter: None })
 }
 
 fn skip(peer: &mut TcpStream, junk: usize) {
@@ -58,6 +58,27 @@ fn laps_before_the_gap_is_sent_widen_it() {
     let mut ws = Ws(WebSocket::from_raw_socket(peer, Role::Client, None));
     assert_eq!(ws.to(31), [Told::Gap(5, 29), Told::Event(30), Told::Event(31)]);
     assert_eq!((tally.gaps.get(), tally.lapped.get()), (1, 25));
+}
+
+#[test]
+fn a_chain_is_read_only_by_who_got_all_of_its_window_before() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (socket, _) = listener.accept().unwrap();
+    let chained = Protocol::Deflate { chained: true };
+    let mut client = Client::new(socket, chained, Duration::from_secs(10), events(4));
+    let reads = |client: &Client, kept| client.can_read(&window(kept));
+    assert!(reads(&client, 5..=9), "it begins where the window does");
+    assert!(!reads(&client, 4..=9) && !reads(&client, 1..=9), "it has nothing of event 4");
+    assert!(reads(&client, 7..=9), "it will be told a gap and begin there");
+    let (mut gathered, tally) = (Gathered::default(), Tally::default());
+    let mut some = Window::default();
+    let span = Span { from: 10, to: 12, bytes: 1 << 20 };
+    some.fill(&Plain::new(10..=12), &mut Terms::new(), &span, [false, false, false, false, true]);
+    client.send_events(&some, &mut gathered, &tally).unwrap();
+    assert!(!client.wants_to_write(12));
+    assert!(reads(&client, 10..=14) && reads(&client, 12..=14), "it has 10 to 12");
+    assert!(!reads(&client, 9..=14) && !reads(&client, 5..=14), "5 to 9 are lost to it");
 }
 
 #[test]

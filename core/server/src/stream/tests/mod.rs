@@ -1,6 +1,7 @@
 //! Streams against real clients over loopback. Rule: every wait has a deadline and waits for a condition.
 
 mod client;
+mod deflate;
 mod events;
 mod protocol;
 mod topics;

@@ -2,12 +2,12 @@
 //!
 //! The rule: one group at a time, because two on one machine measure each other.
 
-use crate::process;
+use crate::{process, tools};
 
 /// The groups, each a bench target of `shimmer-benches`.
-pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak", "pages"];
+pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak", "pages", "streams"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
-const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages"];
+const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams"];
 
 /// Runs the bench target `group`.
 ///
@@ -17,6 +17,9 @@ pub(crate) fn run(group: &str) -> Result<(), String> {
     if WITH_PROGRAM.contains(&group) {
         process::cargo(&["build", "--release", "--package", "shimmer"])?;
         process::cargo(&["build", "--release", "--package", "shimmer-benches", "--examples"])?;
+    }
+    if group == "streams" {
+        tools::provide_peers();
     }
     process::cargo(&["bench", "--package", "shimmer-benches", "--bench", group])
 }

@@ -3,6 +3,7 @@
 //! The rule: a missing program is installed where that is allowed, and otherwise named together
 //! with the line that installs it; nothing is skipped in silence.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::process;
@@ -24,6 +25,12 @@ const TOOLS: &[Tool] = &[
     Tool { program: "curl", package: "curl" },
     Tool { program: "prometheus", package: "prometheus" },
     Tool { program: "promtool", package: "prometheus" },
+];
+
+/// Programs beside which the streams are measured; no test needs them.
+const PEERS: &[Tool] = &[
+    Tool { program: "mosquitto", package: "mosquitto" },
+    Tool { program: "nats-server", package: "nats-server" },
 ];
 
 /// Where the Vulkan loader looks for drivers; the tests of the graphics renderer need any one of them,
@@ -62,6 +69,22 @@ pub(crate) fn provide() -> Result<(), String> {
     match missing_packages() {
         left if left.is_empty() => check_node(),
         left => Err(format!("still missing after `{line}`: {}", left.join(", "))),
+    }
+}
+
+/// Installs the peers of the streams where that is allowed. Without them the bench measures ours alone and says
+/// whom it misses.
+pub(crate) fn provide_peers() {
+    // Debian keeps daemons where only root's PATH leads.
+    let is_there = |program| has(program) || Path::new("/usr/sbin").join(program).is_file();
+    let missing = PEERS.iter().filter(|tool| !is_there(tool.program));
+    let packages: Vec<_> = missing.map(|tool| tool.package).collect();
+    if !packages.is_empty()
+        && is_root()
+        && has("apt-get")
+        && let Err(error) = install(&packages)
+    {
+        eprintln!("{error}");
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) enum Feed {
 pub(super) struct Place {
     /// Last sequence that was sent, lost or filtered out.
     pub(super) cursor: u64,
-    /// It got every event from this one to the cursor, so a message of a chain may refer to them.
+    /// It got every event from this one to the cursor, and compressed, so a message of a chain may refer to them.
     pub(super) whole_from: u64,
     /// First and last sequence that it is still to be told about as lost.
     pub(super) gap: Option<(u64, u64)>,
@@ -157,7 +157,9 @@ impl Client {
     pub(super) fn can_read(&self, window: &Window) -> bool {
         match &self.feed {
             Feed::Events(place) if self.protocol == (Protocol::Deflate { chained: true }) => {
-                place.cursor < window.first() || place.whole_from <= window.first()
+                !window.is_chained()
+                    || place.cursor < window.first()
+                    || place.whole_from <= window.first()
             }
             _ => true,
         }
@@ -315,6 +317,9 @@ impl Client {
         };
         if let Feed::Events(place) = &mut self.feed {
             place.cursor = if whole { window.last() } else { cursor.unwrap_or(place.cursor) };
+            if !window.is_chained() {
+                place.whole_from = place.cursor + 1;
+            }
         }
         Ok(())
     }

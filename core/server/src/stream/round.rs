@@ -15,6 +15,9 @@ const ROUND_BYTES: usize = 1 << 20;
 /// Text read at once for clients that are behind, about. More than a socket usually takes would be read in vain.
 const BEHIND_BYTES: usize = 128 << 10;
 
+/// Events compressed at once for clients that are behind, so that their step takes no longer than others'.
+const BEHIND_CHAINED: u64 = 256;
+
 impl Shard {
     /// Time until the next round, or `None` when the log will ring.
     pub(super) fn next_round(&mut self, now: Instant) -> Option<Duration> {
@@ -94,7 +97,12 @@ impl Shard {
                     if next <= self.cursor && !is_there {
                         let mut forms = Forms::default();
                         forms[form] = true;
-                        let span = Span { from: next, to: self.cursor, bytes: BEHIND_BYTES };
+                        let to = match client.protocol {
+                            Protocol::Deflate { chained: true } => next + BEHIND_CHAINED - 1,
+                            _ => self.cursor,
+                        };
+                        let to = to.min(self.cursor);
+                        let span = Span { from: next, to, bytes: BEHIND_BYTES };
                         self.behind.fill(&self.log, &mut self.terms, &span, forms);
                     }
                     &self.behind

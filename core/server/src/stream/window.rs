@@ -1,7 +1,7 @@
 //! A run of consecutive events, encoded once for everybody who needs it. Rule: a window is contiguous and bounded;
 //! what could not be read before its first event is a gap, never a hole inside.
 
-use super::deflate::Deflater;
+use super::deflate::{ALONE_EVENTS, CHAINED_EVENTS, Deflater};
 use super::filter::{Names, Terms, Triple, passes};
 use super::frame::{self, Protocol};
 
@@ -41,6 +41,9 @@ pub(super) struct Window {
     forms: Forms,
     text: Vec<u8>,
     deflater: Deflater,
+    /// Few enough to be compressed in a chain, and each by itself.
+    chained: bool,
+    alone: bool,
 }
 
 struct Entry {
@@ -58,6 +61,9 @@ impl Window {
         self.first = span.from;
         self.forms = forms;
         self.deflater.begin();
+        let events = (span.to + 1).saturating_sub(span.from);
+        self.chained = events <= CHAINED_EVENTS;
+        self.alone = events <= ALONE_EVENTS;
         let mut encoded = 0;
         let mut chases = 0;
         while self.last() < span.to && self.entries.len() < WINDOW_EVENTS && encoded < span.bytes {
@@ -101,6 +107,11 @@ impl Window {
         self.forms[form] && self.first <= seq && seq <= self.last()
     }
 
+    /// Compressed messages refer to those before them.
+    pub(super) fn is_chained(&self) -> bool {
+        self.chained
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.entries.len()
@@ -132,23 +143,26 @@ impl Window {
                 continue;
             }
             let out = &mut self.bytes[form];
-            match Protocol::of_form(form) {
-                Protocol::Ws => {
+            let message = match Protocol::of_form(form) {
+                Protocol::Sse { chunked } => {
+                    frame::sse_event(out, chunked, seq, &self.text);
+                    continue;
+                }
+                // All of a chain are compressed, even those that get longer: what one refers to is there then.
+                Protocol::Deflate { chained: true } if self.chained => {
+                    Some(self.deflater.chained(&self.text))
+                }
+                Protocol::Deflate { chained: false } if self.alone => {
+                    self.deflater.alone(&self.text)
+                }
+                Protocol::Ws | Protocol::Deflate { .. } => None,
+            };
+            match message {
+                Some(message) => frame::deflated(out, message),
+                None => {
                     frame::text_header(out, self.text.len());
                     out.extend_from_slice(&self.text);
                 }
-                Protocol::Sse { chunked } => frame::sse_event(out, chunked, seq, &self.text),
-                // All of a chain are compressed, even those that get longer: what one refers to is there then.
-                Protocol::Deflate { chained: true } => {
-                    frame::deflated(out, self.deflater.chained(&self.text));
-                }
-                Protocol::Deflate { chained: false } => match self.deflater.alone(&self.text) {
-                    Some(message) => frame::deflated(out, message),
-                    None => {
-                        frame::text_header(out, self.text.len());
-                        out.extend_from_slice(&self.text);
-                    }
-                },
             }
         }
         let ends = std::array::from_fn(|form| self.bytes[form].len());
@@ -237,12 +251,14 @@ pub(super) mod tests {
         pub(in super::super) kept: std::ops::RangeInclusive<u64>,
         /// Sequences that were given out and have no event.
         pub(in super::super) lost: std::ops::RangeInclusive<u64>,
+        /// Put before each text.
+        pub(in super::super) padding: String,
     }
 
     impl Plain {
         pub(in super::super) fn new(kept: std::ops::RangeInclusive<u64>) -> Self {
             // No sequence is 0, so nothing is lost.
-            Self { kept, lost: 0..=0 }
+            Self { kept, lost: 0..=0, padding: String::new() }
         }
     }
 
@@ -263,6 +279,7 @@ pub(super) mod tests {
         }
         fn read(&self, seq: u64, text: &mut Vec<u8>) -> Option<Triple> {
             (self.kept.contains(&seq) && !self.lost.contains(&seq)).then(|| {
+                text.extend_from_slice(self.padding.as_bytes());
                 text.extend_from_slice(format!(r#"{{"seq":{seq}}}"#).as_bytes());
                 [1 + (seq % 2) as u32, 0, 0]
             })
@@ -320,7 +337,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_window_ends_before_a_hole_and_the_next_begins_behind_it() {
-        let log = Plain { kept: 1..=1000, lost: 10..=200 };
+        let log = Plain { lost: 10..=200, ..Plain::new(1..=1000) };
         let mut window = Window::default();
         let mut fill = |from| {
             let span = Span { from, to: 300, bytes: 1 << 20 };
@@ -332,6 +349,27 @@ pub(super) mod tests {
         let chased = 10 + CHASES as u64;
         assert_eq!(fill(10), (chased, chased - 1, 0));
         assert_eq!(fill(190), (201, 300, 100));
+    }
+
+    #[test]
+    fn only_so_many_events_are_compressed() {
+        let last = CHAINED_EVENTS + 1;
+        for (events, chained, alone) in [
+            (ALONE_EVENTS, true, true),
+            (ALONE_EVENTS + 1, true, false),
+            (CHAINED_EVENTS, true, false),
+            (CHAINED_EVENTS + 1, false, false),
+        ] {
+            let mut window = Window::default();
+            let span = Span { from: last - events + 1, to: last, bytes: 1 << 20 };
+            // Texts that get shorter even by themselves.
+            let log = Plain { padding: "p".repeat(100), ..Plain::new(1..=last) };
+            window.fill(&log, &mut Terms::new(), &span, [true; 5]);
+            assert_eq!((window.len() as u64, window.is_chained()), (events, chained));
+            let bytes = |form| window.after(0, form).bytes().to_vec();
+            assert_eq!(bytes(3) != bytes(0), alone, "{events}");
+            assert_eq!(bytes(4) != bytes(0), chained, "{events}");
+        }
     }
 
     #[test]

@@ -79,6 +79,12 @@ fn a_chain_is_read_only_by_who_got_all_of_its_window_before() {
     assert!(!client.wants_to_write(12));
     assert!(reads(&client, 10..=14) && reads(&client, 12..=14), "it has 10 to 12");
     assert!(!reads(&client, 9..=14) && !reads(&client, 5..=14), "5 to 9 are lost to it");
+    // Too many for a chain: they come as they are, and nothing may refer to them.
+    let span = Span { from: 13, to: 2_012, bytes: 1 << 20 };
+    some.fill(&Plain::new(13..=2_012), &mut Terms::new(), &span, [true; 5]);
+    client.send_events(&some, &mut gathered, &tally).unwrap();
+    assert!(!client.wants_to_write(2_012) && !some.is_chained());
+    assert!(reads(&client, 2_013..=2_014) && !reads(&client, 2_012..=2_014));
 }
 
 #[test]

@@ -98,8 +98,8 @@ pub(crate) fn measure(case: &Case, seconds: u64) -> Figures {
         deliveries: all,
         cpu_us: cpu_ns as f64 / 1e3 / deliveries as f64,
         cores: cpu_ns as f64 / took.as_nanos() as f64,
-        p50_ms: quantile(&mut latencies, 0.5),
-        p99_ms: quantile(&mut latencies, 0.99),
+        p50_ms: late(&mut latencies, 0.5),
+        p99_ms: late(&mut latencies, 0.99),
         end_ms: heard.end_ms,
         bytes: heard.bytes as f64 / all as f64,
         idle_kib,
@@ -128,6 +128,11 @@ fn watch(
     std::thread::sleep(Duration::from_secs(seconds));
     let (more, cpu_more) = read();
     (more - deliveries, cpu_more - cpu_ns, begun.elapsed(), socket_pages())
+}
+
+/// A quantile of the times; infinite when none of the events came whose times count.
+fn late(latencies_ms: &mut [f64], q: f64) -> f64 {
+    if latencies_ms.is_empty() { f64::INFINITY } else { quantile(latencies_ms, q) }
 }
 
 /// Pages that the kernel holds for TCP.

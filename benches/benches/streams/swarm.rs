@@ -43,7 +43,8 @@ pub(crate) struct Heard {
     pub(crate) told_lost: u64,
     /// Milliseconds from an event's making to its arrival.
     pub(crate) latencies_ms: Vec<f64>,
-    /// Milliseconds from the last event's making until every client had it.
+    /// Milliseconds from the last event's making until every client had it, or until they no longer waited;
+    /// infinite when none of the events came whose times count.
     pub(crate) end_ms: f64,
     /// Bytes that came.
     pub(crate) bytes: u64,
@@ -204,7 +205,8 @@ impl<'a> Listener<'a> {
             if last > 0 && (ended == self.clients.len() || late) {
                 let missing = self.clients.iter().map(|it| (last + 1).saturating_sub(it.next));
                 self.heard.missed += missing.sum::<u64>();
-                self.heard.end_ms = now_ns().saturating_sub(self.last_ns) as f64 / 1e6;
+                let since = now_ns().saturating_sub(self.last_ns) as f64 / 1e6;
+                self.heard.end_ms = if self.last_ns > 0 { since } else { f64::INFINITY };
                 return self.heard;
             }
         }

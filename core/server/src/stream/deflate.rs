@@ -16,8 +16,8 @@ const CHAINED_LEVEL: u32 = 1;
 /// Level for messages on their own: the first that makes codes to measure, which is all there is to gain.
 const ALONE_LEVEL: u32 = 5;
 
-/// Most events of one window that are compressed in a chain; more are sent as they are. A round of 25 ms then
-/// spends at most some 1.5 ms on compressing, however many events there are.
+/// Most events of one window that are compressed in a chain; more are sent as they are. A round then spends at most
+/// some 1.5 ms on compressing events of usual length, however many there are.
 pub(super) const CHAINED_EVENTS: u64 = 1024;
 
 /// Likewise each by itself, which takes six times as long.

@@ -8,8 +8,12 @@ mod figures;
 mod load;
 mod proc;
 mod rounds;
+mod server;
+mod stream;
 
 pub use figures::{median, quantile};
 pub use load::{BATCH, Load, Refill, ndjson};
-pub use proc::{Memory, Thread, cpu_ns, memory, threads};
+pub use proc::{Cpu, Memory, Thread, children, cpu_ns, memory, threads};
 pub use rounds::{Case, Table, rounds};
+pub use server::{Client, Server, TOKEN, built};
+pub use stream::listen;

@@ -5,9 +5,9 @@
 use crate::{process, tools};
 
 /// The groups, each a bench target of `shimmer-benches`.
-pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak", "pages", "streams"];
+pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak", "pages", "streams", "ingest"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
-const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams"];
+const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest"];
 
 /// Runs the bench target `group`.
 ///

@@ -5,16 +5,14 @@
 //! more private memory than promised, or when a page is slow. `SOAK_MILLIONS=50` makes it long.
 
 mod probe;
-mod server;
 
-use server::{Client, PLUGIN, Server};
-use shimmer_benches::{BATCH, Memory, median, memory, ndjson};
-use std::net::{SocketAddr, TcpStream};
+use shimmer_benches::{BATCH, Client, Memory, Server, listen, median, memory, ndjson};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tungstenite::Message;
 
+const PLUGIN: &str = "sum";
 const MILLIONS: u64 = 5;
 /// Looks at the memory.
 const LOOKS: u64 = 50;
@@ -47,32 +45,6 @@ fn plugin_pid(address: SocketAddr) -> u32 {
         assert!(Instant::now() < deadline, "the plugin does not run: {card}");
         std::thread::park_timeout(Duration::from_millis(20));
     }
-}
-
-/// Reads the stream until `stop`; counts messages and bytes.
-fn listen(address: SocketAddr, stop: &AtomicBool) -> (u64, u64) {
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket");
-    let url = format!("ws://{address}/stream");
-    let (mut socket, _) = tungstenite::client(url, stream).expect("the stream opens");
-    let (mut messages, mut bytes) = (0, 0);
-    // Relaxed: it carries no data.
-    while !stop.load(Ordering::Relaxed) {
-        match socket.read() {
-            Ok(Message::Text(text)) => {
-                messages += 1;
-                bytes += text.len() as u64;
-            }
-            Ok(_) => {}
-            Err(tungstenite::Error::Io(error))
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                ) => {}
-            Err(error) => panic!("the stream ended: {error}"),
-        }
-    }
-    (messages, bytes)
 }
 
 /// Posts `batches` batches of fresh events; gives how often there was no room at first.
@@ -139,7 +111,7 @@ fn memory_table(looks: &[Look]) -> Vec<String> {
 }
 
 fn soak(millions: u64) -> Vec<String> {
-    let server = Server::start();
+    let server = Server::start(&Server::plugin(PLUGIN));
     let (address, host) = (server.address, server.pid());
     let plugin = plugin_pid(address);
     let batches = millions * 1_000_000 / BATCH as u64;

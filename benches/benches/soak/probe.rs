@@ -3,8 +3,8 @@
 //! The rule: one connection, one question at a time, at a steady pace, so that the questions
 //! themselves are no load.
 
-use crate::server::{Client, PLUGIN};
-use shimmer_benches::quantile;
+use crate::PLUGIN;
+use shimmer_benches::{Client, quantile};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The program under load: started with its defaults, one plugin and a free port.
+//! The program under load: started with its defaults, a free port and a folder of its own.
 //!
 //! The rule: it ends with the bench, however that ends.
 
@@ -8,40 +8,49 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) const TOKEN: &str = "bench-token";
-pub(crate) const PLUGIN: &str = "sum";
+/// The token of every server.
+pub const TOKEN: &str = "bench-token";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Largest answer that is read.
 const ANSWER_BYTES: u64 = 16 << 20;
 
-pub(crate) struct Server {
+/// A running program.
+#[derive(Debug)]
+pub struct Server {
     child: Child,
-    pub(crate) address: SocketAddr,
-    _dir: tempfile::TempDir,
+    /// Where it listens.
+    pub address: SocketAddr,
+    dir: tempfile::TempDir,
 }
 
 /// A connection that is kept.
-pub(crate) struct Client {
+#[derive(Debug)]
+pub struct Client {
     stream: BufReader<TcpStream>,
 }
 
-fn built(name: &str) -> PathBuf {
+/// A file of the build folder.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a bench has a path");
     let path = own.ancestors().nth(2).expect("benches run from target/release/deps").join(name);
-    assert!(path.exists(), "{} is missing: run `cargo xtask bench soak`", path.display());
+    assert!(path.exists(), "{} is missing: run `cargo xtask bench`", path.display());
     path
 }
 
 impl Server {
-    pub(crate) fn start() -> Self {
+    /// Starts it with the defaults and `config`, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a free port");
-        let library = built(&format!("examples/libbench_{PLUGIN}.so"));
-        let config = format!(
-            "[[plugin]]\nname = \"{PLUGIN}\"\npath = \"{}\"\n",
-            library.to_str().expect("the path is UTF-8")
-        );
         std::fs::write(dir.path().join("shimmer.toml"), config).expect("a file");
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
         let child = Command::new(built("shimmer"))
@@ -53,7 +62,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("the program starts");
-        let server = Self { child, address, _dir: dir };
+        let server = Self { child, address, dir };
         let deadline = Instant::now() + PATIENCE;
         let ready = || Client::open(address).map(|mut client| client.get("/ready").0);
         while ready() != Some(200) {
@@ -63,13 +72,24 @@ impl Server {
         server
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// A `[[plugin]]` table for the bench plugin `name`.
+    #[must_use]
+    pub fn plugin(name: &str) -> String {
+        let library = built(&format!("examples/libbench_{name}.so"));
+        let path = library.to_str().expect("the path is UTF-8");
+        format!("[[plugin]]\nname = \"{name}\"\npath = \"{path}\"\n")
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// What it logged.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self._dir.path().join("log")).unwrap_or_default()
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 }
 
@@ -82,7 +102,9 @@ impl Drop for Server {
 }
 
 impl Client {
-    pub(crate) fn open(address: SocketAddr) -> Option<Self> {
+    /// Connects; `None` when nobody listens.
+    #[must_use]
+    pub fn open(address: SocketAddr) -> Option<Self> {
         let stream = TcpStream::connect(address).ok()?;
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -90,12 +112,18 @@ impl Client {
     }
 
     /// Status and body of a GET.
-    pub(crate) fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
+    ///
+    /// # Panics
+    /// When the connection breaks.
+    pub fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"), &[])
     }
 
     /// Status of a POST of NDJSON.
-    pub(crate) fn post(&mut self, body: &[u8]) -> u16 {
+    ///
+    /// # Panics
+    /// When the connection breaks.
+    pub fn post(&mut self, body: &[u8]) -> u16 {
         let head = format!(
             "POST /events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
              content-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",

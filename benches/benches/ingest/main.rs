@@ -1,0 +1,177 @@
+//! Ingest: what the release program pays for an event, beside servers that do less.
+//!
+//! The rule: the figure is processor time of the server's threads alone, and a run counts only when
+//! every answer was right and the server's own counters say what its clients were told.
+
+mod bodies;
+mod generator;
+mod peers;
+
+use bodies::{Form, Shot};
+use generator::{Expect, Generator, Told};
+use peers::{Kind, Peer};
+use shimmer_benches::{Case, Client, Cpu, Server, children, listen, rounds};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Rounds, unless `INGEST_ROUNDS` says otherwise.
+const ROUNDS: usize = 15;
+/// Connections that post single events, each with one write under way.
+const CONNECTIONS: usize = 64;
+/// Requests in one write of the pipelined mode.
+const PIPELINED: usize = 16;
+/// Connections that post batches.
+const BATCH_CONNECTIONS: usize = 4;
+/// Requests of one measurement.
+const SINGLES: u64 = 20_000;
+const BATCHES: u64 = 200;
+
+/// Who is asked, and whose processor time counts.
+struct Target {
+    name: &'static str,
+    pid: u32,
+    generator: Generator,
+    events: usize,
+}
+
+impl Target {
+    fn new(name: &'static str, pid: u32, connections: usize, shot: &Shot, of: SocketAddr) -> Self {
+        let expect = if name.starts_with(OURS) { Expect::Stored } else { Expect::Status };
+        let mut generator = Generator::open(of, connections, shot, expect);
+        // Warm: connections accepted, buffers grown, names known.
+        generator.run((connections * shot.requests) as u64 * 4);
+        Self { name, pid, generator, events: shot.events }
+    }
+
+    /// Microseconds an event.
+    fn measure(&mut self, requests: u64) -> f64 {
+        let (cpu, before) = (Cpu::of(self.pid), self.generator.told.requests);
+        self.generator.run(requests);
+        let requests = self.generator.told.requests - before;
+        cpu.ns_since() as f64 / 1e3 / (requests * self.events as u64) as f64
+    }
+}
+
+/// How the names of our own cases begin.
+const OURS: &str = "shimmer";
+
+/// Prints the table of `targets`, and gives what ours were told.
+fn compare(title: &str, reference: &str, requests: u64, targets: &mut [Target]) -> Told {
+    let mut cases: Vec<_> = targets
+        .iter_mut()
+        .map(|target| Case {
+            name: target.name.to_owned(),
+            measure: Box::new(|| target.measure(requests)),
+        })
+        .collect();
+    println!("{}", rounds(title, "CPU us", reference, wanted_rounds(), &mut cases));
+    drop(cases);
+    let ours = targets.iter().filter(|target| target.name.starts_with(OURS));
+    ours.fold(Told::default(), |told, target| told.and(target.generator.told))
+}
+
+fn wanted_rounds() -> usize {
+    let given = std::env::var("INGEST_ROUNDS").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(ROUNDS).clamp(1, 1_000)
+}
+
+/// What the server counted, from its own page.
+fn counted(address: SocketAddr) -> Told {
+    let mut client = Client::open(address).expect("a connection");
+    let (status, page) = client.get("/metrics");
+    assert_eq!(status, 200);
+    let page = String::from_utf8(page).expect("the page is text");
+    let value = |series: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0, |number| number.parse::<f64>().expect("a number") as u64)
+    };
+    let events =
+        |result: &str| value(&format!("shimmer_ingest_events_total{{result=\"{result}\"}}"));
+    let requests = |route: &str| {
+        value(&format!("shimmer_http_requests_total{{route=\"{route}\",status=\"200\"}}"))
+    };
+    Told {
+        requests: requests("/event") + requests("/events"),
+        stored: events("stored"),
+        duplicates: events("duplicate"),
+        rejected: events("rejected"),
+    }
+}
+
+/// `POST /event`, one event each.
+fn singles(server: &Server) -> Told {
+    let (hyper, salvo) = (Peer::start(Kind::Hyper), Peer::start(Kind::Salvo));
+    let peers = [("hyper", &hyper), ("salvo", &salvo)];
+    let mut told = Told::default();
+    for (title, depth) in
+        [("POST /event, one under way", 1), ("POST /event, 16 in a write", PIPELINED)]
+    {
+        let ours = ("shimmer", server.pid(), server.address);
+        let peers = peers.map(|(name, peer)| (name, peer.pid(), peer.address));
+        let mut targets: Vec<_> = [ours]
+            .into_iter()
+            .chain(peers)
+            .map(|(name, pid, address)| {
+                Target::new(name, pid, CONNECTIONS, &Shot::single(address, depth), address)
+            })
+            .collect();
+        told = told.and(compare(title, "hyper", SINGLES * depth.min(4) as u64, &mut targets));
+    }
+    told
+}
+
+/// `POST /events`.
+fn batches(server: &Server) -> Told {
+    let (receive, parse) = (Peer::start(Kind::Receive), Peer::start(Kind::Parse));
+    let ours = (server.pid(), server.address);
+    let peer = |peer: &Peer| (peer.pid(), peer.address);
+    let mut targets: Vec<_> = [
+        ("shimmer, canonical", ours, Form::Canonical),
+        ("shimmer, general form", ours, Form::General),
+        ("shimmer, array", ours, Form::Array),
+        ("hyper, receiving alone", peer(&receive), Form::Canonical),
+        ("hyper, sonic-rs, nothing stored", peer(&parse), Form::Canonical),
+    ]
+    .into_iter()
+    .map(|(name, (pid, address), form)| {
+        Target::new(name, pid, BATCH_CONNECTIONS, &Shot::batch(address, form), address)
+    })
+    .collect();
+    let title = "POST /events, batches of 1,000, an event";
+    compare(title, "shimmer, canonical", BATCHES, &mut targets)
+}
+
+fn main() {
+    if let Some(kind) = Kind::of_arguments() {
+        return peers::serve(kind);
+    }
+    // Without `--bench` cargo only asks whether the benches still run.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let wanted = |group: &str| only.as_ref().is_none_or(|only| only == group);
+    let server = Server::start("");
+    let stop = AtomicBool::new(false);
+    let (told, heard) = std::thread::scope(|scope| {
+        let ears = scope.spawn(|| listen(server.address, &stop));
+        let mut told = Told::default();
+        if wanted("single") {
+            told = told.and(singles(&server));
+        }
+        if wanted("batch") {
+            told = told.and(batches(&server));
+        }
+        stop.store(true, Ordering::Relaxed);
+        (told, ears.join().expect("the client does not panic"))
+    });
+    assert_eq!(counted(server.address), told, "the server counts what clients were told");
+    println!(
+        "{} answers of Shimmer, {} events; its counters say the same. The stream client read {} \
+         messages. Plugin processes: {}.\n",
+        told.requests,
+        told.stored,
+        heard.0,
+        children(server.pid()).len()
+    );
+}

@@ -19,6 +19,7 @@ pub struct Case<'a> {
 pub struct Table {
     title: String,
     unit: &'static str,
+    decimals: usize,
     reference: usize,
     names: Vec<String>,
     /// One vector a round, one value a case.
@@ -50,10 +51,16 @@ pub fn rounds(
         }
         values.push(measured);
     }
-    Table { title: title.to_owned(), unit, reference, names, values }
+    Table { title: title.to_owned(), unit, decimals: 1, reference, names, values }
 }
 
 impl Table {
+    /// The table with so many digits behind the point, for units in which 1 is much.
+    #[must_use]
+    pub fn with_decimals(self, decimals: usize) -> Self {
+        Self { decimals, ..self }
+    }
+
     /// Median of a case's ratios to the reference.
     #[must_use]
     pub fn ratio(&self, case: usize) -> f64 {
@@ -65,6 +72,7 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { title, unit, names, values, .. } = self;
+        let d = self.decimals;
         let reference = &names[self.reference];
         writeln!(f, "**{title}** ({unit}; {} rounds)\n", values.len())?;
         writeln!(f, "| case | median | least | most | x {reference} |")?;
@@ -74,7 +82,7 @@ impl fmt::Display for Table {
             let middle = median(&mut column);
             let (least, most) = (quantile(&mut column, 0.0), quantile(&mut column, 1.0));
             let ratio = self.ratio(at);
-            writeln!(f, "| {name} | {middle:.1} | {least:.1} | {most:.1} | {ratio:.2} |")?;
+            writeln!(f, "| {name} | {middle:.d$} | {least:.d$} | {most:.d$} | {ratio:.2} |")?;
         }
         Ok(())
     }

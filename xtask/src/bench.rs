@@ -5,7 +5,8 @@
 use crate::{process, tools};
 
 /// The groups, each a bench target of `shimmer-benches`.
-pub(crate) const GROUPS: &[&str] = &["ring", "dispatch", "fractal", "soak", "pages", "streams", "ingest"];
+pub(crate) const GROUPS: &[&str] =
+    &["ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
 const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest"];
 

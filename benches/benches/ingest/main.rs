@@ -64,7 +64,8 @@ fn compare(title: &str, reference: &str, requests: u64, targets: &mut [Target]) 
             measure: Box::new(|| target.measure(requests)),
         })
         .collect();
-    println!("{}", rounds(title, "CPU us", reference, wanted_rounds(), &mut cases));
+    let table = rounds(title, "CPU us", reference, wanted_rounds(), &mut cases);
+    println!("{}", table.with_decimals(3));
     drop(cases);
     let ours = targets.iter().filter(|target| target.name.starts_with(OURS));
     ours.fold(Told::default(), |told, target| told.and(target.generator.told))
@@ -98,26 +99,19 @@ fn counted(address: SocketAddr) -> Told {
     }
 }
 
-/// `POST /event`, one event each.
-fn singles(server: &Server) -> Told {
+/// `POST /event` on 64 connections, `depth` requests in each write.
+fn singles(server: &Server, depth: usize) -> Told {
     let (hyper, salvo) = (Peer::start(Kind::Hyper), Peer::start(Kind::Salvo));
-    let peers = [("hyper", &hyper), ("salvo", &salvo)];
-    let mut told = Told::default();
-    for (title, depth) in
-        [("POST /event, one under way", 1), ("POST /event, 16 in a write", PIPELINED)]
-    {
-        let ours = ("shimmer", server.pid(), server.address);
-        let peers = peers.map(|(name, peer)| (name, peer.pid(), peer.address));
-        let mut targets: Vec<_> = [ours]
-            .into_iter()
-            .chain(peers)
-            .map(|(name, pid, address)| {
-                Target::new(name, pid, CONNECTIONS, &Shot::single(address, depth), address)
-            })
-            .collect();
-        told = told.and(compare(title, "hyper", SINGLES * depth.min(4) as u64, &mut targets));
-    }
-    told
+    let ours = ("shimmer", server.pid(), server.address);
+    let peer = |name, peer: &Peer| (name, peer.pid(), peer.address);
+    let mut targets: Vec<_> = [ours, peer("hyper", &hyper), peer("salvo", &salvo)]
+        .into_iter()
+        .map(|(name, pid, address)| {
+            Target::new(name, pid, CONNECTIONS, &Shot::single(address, depth), address)
+        })
+        .collect();
+    let title = format!("POST /event, {depth} in a write");
+    compare(&title, "hyper", SINGLES * depth.min(4) as u64, &mut targets)
 }
 
 /// `POST /events`.
@@ -157,7 +151,10 @@ fn main() {
         let ears = scope.spawn(|| listen(server.address, &stop));
         let mut told = Told::default();
         if wanted("single") {
-            told = told.and(singles(&server));
+            told = told.and(singles(&server, 1));
+        }
+        if wanted("pipelined") {
+            told = told.and(singles(&server, PIPELINED));
         }
         if wanted("batch") {
             told = told.and(batches(&server));

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::ServerError;
 use crate::config::{AuthSection, NamedToken};
@@ -71,14 +71,18 @@ impl Auth {
 
     /// Who sent a request with these headers; 401 when nobody known did.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        let presented = bearer(headers).ok_or_else(|| {
+        self.caller_by(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes))
+    }
+
+    /// Likewise for the value of `Authorization`.
+    pub(crate) fn caller_by(&self, authorization: Option<&[u8]>) -> Result<Caller, Refused> {
+        let presented = authorization.and_then(bearer).ok_or_else(|| {
             Problem::unauthorized("send the token as Authorization: Bearer TOKEN")
         })?;
-        let now = Instant::now();
         let mut found = None;
         // Every token is compared, so that the time tells nothing about which one was close.
         for token in self.tokens().iter() {
-            let in_force = token.until.is_none_or(|until| until > now);
+            let in_force = token.until.is_none_or(|until| until > Instant::now());
             if constant_time_eq(&token.secret, presented) && in_force {
                 found = Some(token.caller.clone());
             }
@@ -148,8 +152,8 @@ fn load(section: &AuthSection) -> Result<Vec<Token>, ServerError> {
     Ok(named.into_iter().map(token).collect())
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = authorization.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
@@ -169,7 +173,6 @@ fn constant_time_eq(secret: &[u8], presented: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::config::{Secret, TokenTable};
-    use http::HeaderValue;
 
     impl Auth {
         fn reload(&self, section: &AuthSection, now: Instant) -> Result<(), ServerError> {

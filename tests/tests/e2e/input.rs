@@ -3,5 +3,6 @@
 mod batches;
 mod cloud;
 mod hostile;
+mod lane;
 mod limits;
 mod single;

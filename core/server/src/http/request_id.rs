@@ -1,5 +1,6 @@
 //! The id that ties an answer to the log; a client's own is kept when it is harmless.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -8,9 +9,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_BYTES: usize = 64;
 
-/// The id of one request.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(HeaderValue);
+/// Bytes of an id of ours: the run and the number in hexadecimal.
+const OWN_BYTES: usize = 20;
+
+/// The id of one request, as text.
+#[derive(Clone)]
+pub(crate) struct RequestId {
+    text: [u8; MAX_BYTES],
+    length: u8,
+}
 
 /// Gives ids that are unique in this run and, by the random start, very likely among all runs.
 #[derive(Debug)]
@@ -28,8 +35,13 @@ impl RequestIds {
     /// The id of a request with these headers: its own `X-Request-Id` when that is 1..=64 characters
     /// of `[A-Za-z0-9._-]`, else a new one.
     pub(crate) fn of(&self, headers: &HeaderMap) -> RequestId {
-        match headers.get(HEADER) {
-            Some(own) if harmless(own.as_bytes()) => RequestId(own.clone()),
+        self.of_value(headers.get(HEADER).map(HeaderValue::as_bytes))
+    }
+
+    /// Likewise for the value of that header.
+    pub(crate) fn of_value(&self, own: Option<&[u8]>) -> RequestId {
+        match own {
+            Some(own) if harmless(own) => RequestId::of(own),
             _ => self.next(),
         }
     }
@@ -37,23 +49,40 @@ impl RequestIds {
     fn next(&self) -> RequestId {
         // Relaxed: only uniqueness matters, nothing is published with the number.
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut text = [b'0'; 20];
+        let mut text = [0; OWN_BYTES];
         hex(&mut text[..8], u64::from(self.run));
         hex(&mut text[8..], n);
-        // Hexadecimal digits are always a valid header value.
-        RequestId(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("none")))
+        RequestId::of(&text)
     }
 }
 
 impl RequestId {
+    /// `text` is ASCII and has at most [`MAX_BYTES`] bytes.
+    fn of(text: &[u8]) -> Self {
+        let mut id = Self { text: [0; MAX_BYTES], length: text.len() as u8 };
+        id.text[..text.len()].copy_from_slice(text);
+        id
+    }
+
     /// The id as a header value.
     pub(crate) fn value(&self) -> HeaderValue {
-        self.0.clone()
+        // Every harmless character is allowed in a header.
+        HeaderValue::from_bytes(self.bytes()).unwrap_or(HeaderValue::from_static("none"))
     }
 
     /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or("none")
+        std::str::from_utf8(self.bytes()).unwrap_or("none")
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.length)]
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestId").field(&self.as_str()).finish()
     }
 }
 

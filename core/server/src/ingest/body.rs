@@ -1,5 +1,8 @@
 //! Reading a body within its bounds of bytes and time; what is not wanted is thrown away, bounded too.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -31,17 +34,28 @@ where
         return Err(too_large(limit));
     }
     let mut body = body;
-    match tokio::time::timeout(timeout, collect(&mut body, stated, limit)).await {
+    let read = {
+        let mut collecting = pin!(collect(&mut body, stated, limit));
+        // Most bodies are there when their head is: a timer is set only for those that are not.
+        match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
+            Poll::Ready(read) => Ok(read),
+            Poll::Pending => tokio::time::timeout(timeout, collecting).await,
+        }
+    };
+    match read {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(refused)) => {
             discard(body);
             Err(refused)
         }
-        Err(_) => {
-            let detail = "the body did not come in time; see server.body_timeout_ms";
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, detail).closing())
-        }
+        Err(_) => Err(timeout_passed()),
     }
+}
+
+/// 408 for a body that did not come in time.
+pub(crate) fn timeout_passed() -> Refused {
+    let detail = "the body did not come in time; see server.body_timeout_ms";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, detail).closing()
 }
 
 /// Reads on in the background so that the answer can reach a client that is still sending.

@@ -1,11 +1,14 @@
 //! What a body is, by its Content-Type; the type decides, never a look into the body.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use shimmer_event::CloudHeaders;
 
 use super::Form;
 use crate::http::{Problem, Refused};
+
+/// Longest type that is known, and some more.
+const ESSENCE_BYTES: usize = 64;
 
 /// The form of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,24 +45,29 @@ impl Media {
         if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
             return Err(unsupported("send the body without Content-Encoding"));
         }
-        let essence = match headers.get(CONTENT_TYPE) {
-            None => "application/json".to_owned(),
-            Some(value) => essence(value.as_bytes()),
-        };
+        let given = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let mut room = [0; ESSENCE_BYTES];
+        let essence = essence(given, &mut room);
         match form {
-            Form::One => Self::of_one(headers, &essence),
-            Form::Many => Self::of_many(&essence),
+            Form::One => Self::of_one(essence, || cloud_headers(headers).is_some()),
+            Form::Many => Self::of_many(essence),
         }
     }
 
-    fn of_one(headers: &HeaderMap, essence: &str) -> Result<Self, Refused> {
+    /// One event without headers that say more about it than `content_type`.
+    pub(crate) fn plain(content_type: Option<&[u8]>) -> Result<Self, Refused> {
+        let mut room = [0; ESSENCE_BYTES];
+        Self::of_one(essence(content_type, &mut room), || false)
+    }
+
+    fn of_one(essence: &str, is_cloud: impl FnOnce() -> bool) -> Result<Self, Refused> {
         match essence {
             "application/cloudevents+json" => Ok(Self::One(One::CloudStructured)),
             "application/cloudevents-batch+json" => {
                 Err(unsupported("post a CloudEvents batch to /events"))
             }
             // Their Content-Type is that of the data, which the event's own checks judge.
-            _ if cloud_headers(headers).is_some() => Ok(Self::One(One::CloudBinary)),
+            _ if is_cloud() => Ok(Self::One(One::CloudBinary)),
             "application/json" => Ok(Self::One(One::Json)),
             _ => Err(unsupported(
                 "post application/json, application/cloudevents+json or a CloudEvent in binary mode",
@@ -82,12 +90,22 @@ impl Media {
 
 /// The attributes of a CloudEvent in binary mode, if these headers have them.
 pub(crate) fn cloud_headers(headers: &HeaderMap) -> Option<CloudHeaders<'_>> {
+    // Most requests have no such header and are spared the decoding of all others.
+    let mut names = headers.keys().map(|name| name.as_str());
+    if !names.any(|name| name.starts_with("ce-")) {
+        return None;
+    }
     CloudHeaders::read(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
-fn essence(content_type: &[u8]) -> String {
-    let essence = content_type.split(|b| *b == b';').next().unwrap_or_default();
-    String::from_utf8_lossy(essence.trim_ascii()).to_ascii_lowercase()
+/// The type without its parameters in small letters; empty when it is longer than any known one.
+fn essence<'a>(content_type: Option<&[u8]>, room: &'a mut [u8; ESSENCE_BYTES]) -> &'a str {
+    let Some(content_type) = content_type else { return "application/json" };
+    let essence = content_type.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let Some(small) = room.get_mut(..essence.len()) else { return "" };
+    small.copy_from_slice(essence);
+    small.make_ascii_lowercase();
+    std::str::from_utf8(small).unwrap_or_default()
 }
 
 fn unsupported(detail: &str) -> Refused {
@@ -97,7 +115,7 @@ fn unsupported(detail: &str) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     fn of(form: Form, headers: &[(&'static str, &'static str)]) -> Result<Media, u16> {
         let headers = headers

@@ -9,12 +9,13 @@ mod media;
 mod stage;
 mod store;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
 use http::request::Parts;
+use http::{HeaderMap, Request};
 use hyper::body::Incoming;
 
 use crate::app::App;
@@ -23,6 +24,7 @@ use crate::config::Config;
 use crate::http::{Answer, Refused, RequestId};
 use crate::listener::Peer;
 
+pub(crate) use body::timeout_passed;
 pub(crate) use log::IngestLog;
 pub(crate) use stage::Stage;
 pub(crate) use store::{Buffers, unix_ns};
@@ -48,13 +50,14 @@ pub(crate) struct Admitted {
 /// Answers an ingest request.
 pub(crate) async fn post(
     app: &Arc<App>,
+    config: Arc<Config>,
     peer: &Arc<Peer>,
     id: &RequestId,
     form: Form,
     request: Request<Incoming>,
 ) -> Result<Answer, Refused> {
     let (parts, incoming) = request.into_parts();
-    let admitted = match admit(app, peer, form, &parts) {
+    let admitted = match admit(app, config, peer, form, &parts) {
         Ok(admitted) => admitted,
         Err(refused) => {
             body::discard(incoming);
@@ -69,18 +72,50 @@ pub(crate) async fn post(
     let timeout = Duration::from_millis(admitted.config.server.body_timeout_ms);
     let body = body::read(incoming, &parts.headers, limit, timeout).await?;
     if !app.stage.takes(body.len()) {
-        return stored(app, peer, id, &admitted, &parts, &body);
+        return stored(app, peer, id, &admitted, &parts.headers, &body);
     }
     let (app_, peer, id) = (app.clone(), peer.clone(), id.clone());
-    app.stage.run(move || stored(&app_, &peer, &id, &admitted, &parts, &body)).await
+    app.stage.run(move || stored(&app_, &peer, &id, &admitted, &parts.headers, &body)).await
 }
 
-fn admit(app: &App, peer: &Peer, form: Form, parts: &Parts) -> Result<Admitted, Refused> {
+/// Who posts one event in JSON and as what, for a request without headers that would say more.
+pub(crate) fn admit_plain(
+    app: &App,
+    config: &Arc<Config>,
+    authorization: Option<&[u8]>,
+    content_type: Option<&[u8]>,
+) -> Result<Admitted, Refused> {
+    let caller = app.auth.caller_by(authorization)?;
+    let media = Media::plain(content_type)?;
+    Ok(Admitted { config: config.clone(), caller, media })
+}
+
+/// Stores the event of such a request; appends what its client is told.
+pub(crate) fn post_plain(
+    app: &App,
+    address: IpAddr,
+    id: &RequestId,
+    admitted: &Admitted,
+    body: &[u8],
+    told: &mut Vec<u8>,
+) -> Result<(), Refused> {
+    limit(app, &admitted.config, address, &admitted.caller, 1)?;
+    let Media::One(media) = admitted.media else { unreachable!("a plain post is one event") };
+    let stored = store::one(app, id, admitted, media, &HeaderMap::new(), body, told);
+    stored.inspect_err(|refused| app.metrics.ingest.refused(refused.status()))
+}
+
+fn admit(
+    app: &App,
+    config: Arc<Config>,
+    peer: &Peer,
+    form: Form,
+    parts: &Parts,
+) -> Result<Admitted, Refused> {
     let caller = app.auth.caller(&parts.headers)?;
-    let config = app.config();
     let media = Media::of(form, &parts.headers)?;
     if form == Form::One {
-        limit(app, &config, peer, &caller, 1)?;
+        limit(app, &config, peer.remote.ip(), &caller, 1)?;
     }
     Ok(Admitted { config, caller, media })
 }
@@ -90,25 +125,26 @@ fn stored(
     peer: &Peer,
     id: &RequestId,
     admitted: &Admitted,
-    parts: &Parts,
+    headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Answer, Refused> {
     let outcome = match admitted.media {
-        Media::One(media) => store::one(app, id, admitted, media, &parts.headers, body),
+        Media::One(media) => {
+            let mut told = Vec::new();
+            store::one(app, id, admitted, media, headers, body, &mut told)
+                .map(|()| Answer::json(told))
+        }
         Media::Many(media) => store::many(app, id, admitted, media, body, |events| {
-            limit(app, &admitted.config, peer, &admitted.caller, events)
+            limit(app, &admitted.config, peer.remote.ip(), &admitted.caller, events)
         }),
     };
-    if let Err(refused) = &outcome {
-        app.metrics.ingest.refused(refused.status());
-    }
-    outcome
+    outcome.inspect_err(|refused| app.metrics.ingest.refused(refused.status()))
 }
 
 fn limit(
     app: &App,
     config: &Config,
-    peer: &Peer,
+    address: IpAddr,
     caller: &Caller,
     events: usize,
 ) -> Result<(), Refused> {
@@ -116,5 +152,5 @@ fn limit(
     if rate == 0 {
         return Ok(());
     }
-    app.limiter.take(rate, &caller.name, peer.remote.ip(), events, Instant::now())
+    app.limiter.take(rate, &caller.name, address, events, Instant::now())
 }

@@ -57,15 +57,16 @@ fn emptied<'b>(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'b>> {
     entries.into_iter().map(|_| unreachable!("it was emptied")).collect()
 }
 
-/// Stores the one event of `body`.
+/// Stores the one event of `body`; appends what its client is told.
 pub(super) fn one(
     app: &App,
     id: &RequestId,
     admitted: &Admitted,
     media: One,
     headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<Answer, Refused> {
+    body: &[u8],
+    told: &mut Vec<u8>,
+) -> Result<(), Refused> {
     let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
     SINGLE.with_borrow_mut(|(parser, outcomes)| {
@@ -89,11 +90,13 @@ pub(super) fn one(
                     IngestLog::line(id, &event, *seq);
                 }
                 app.metrics.ingest.took(1, 0, 0);
-                Ok(acknowledged(&event, *seq, false))
+                acknowledge(&event, *seq, false, told);
+                Ok(())
             }
             Some(Outcome::Duplicate(seq)) => {
                 app.metrics.ingest.took(0, 1, 0);
-                Ok(acknowledged(&event, *seq, true))
+                acknowledge(&event, *seq, true, told);
+                Ok(())
             }
             Some(Outcome::NamesFull) => Err(Problem::invalid(vec![names_full(app)])),
             None => {
@@ -210,20 +213,19 @@ fn entry<'a>(event: &Event<'a>) -> Entry<'a> {
 }
 
 /// The one hot answer, written by hand: the id is already JSON text inside the event's own.
-fn acknowledged(event: &Event<'_>, seq: u64, duplicate: bool) -> Answer {
+fn acknowledge(event: &Event<'_>, seq: u64, duplicate: bool, told: &mut Vec<u8>) {
     let (from, to) = (event.id_span.start as usize, event.id_span.end as usize);
     let id = event.head.get(from..to).unwrap_or_default();
-    let mut body = Vec::with_capacity(id.len() + 72);
-    body.extend_from_slice(b"{\"status\":\"ok\",\"event_id\":\"");
-    body.extend_from_slice(id);
-    body.extend_from_slice(b"\",\"seq\":");
-    body.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
-    body.extend_from_slice(if duplicate {
+    told.reserve(id.len() + 72);
+    told.extend_from_slice(b"{\"status\":\"ok\",\"event_id\":\"");
+    told.extend_from_slice(id);
+    told.extend_from_slice(b"\",\"seq\":");
+    told.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
+    told.extend_from_slice(if duplicate {
         b",\"duplicate\":true}"
     } else {
         b",\"duplicate\":false}"
     });
-    Answer::json(body)
 }
 
 fn receipt<'a>(app: &'a App, admitted: &'a Admitted) -> Receipt<'a> {

@@ -35,6 +35,8 @@ const DISCARD_WITHIN: Duration = Duration::from_millis(500);
 /// The socket as hyper sees it.
 pub(crate) struct Conn {
     stream: Option<TcpStream>,
+    /// What was read before hyper came, to be read first.
+    begun: Vec<u8>,
     takeover: Arc<Takeover>,
     app: Arc<App>,
     refusal: Option<Refusal>,
@@ -69,10 +71,11 @@ enum State {
 }
 
 impl Conn {
-    /// Wraps an accepted socket.
-    pub(crate) fn new(stream: TcpStream, app: Arc<App>) -> (Self, Arc<Takeover>) {
+    /// Wraps an accepted socket from which `begun` was read.
+    pub(crate) fn new(stream: TcpStream, begun: Vec<u8>, app: Arc<App>) -> (Self, Arc<Takeover>) {
         let takeover = Arc::new(Takeover::default());
-        let conn = Self { stream: Some(stream), takeover: takeover.clone(), app, refusal: None };
+        let stream = Some(stream);
+        let conn = Self { stream, begun, takeover: takeover.clone(), app, refusal: None };
         (conn, takeover)
     }
 
@@ -201,6 +204,15 @@ impl AsyncRead for Conn {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.begun.is_empty() {
+            let bytes = self.begun.len().min(buf.remaining());
+            buf.put_slice(&self.begun[..bytes]);
+            self.begun.drain(..bytes);
+            if self.begun.is_empty() {
+                self.begun = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         self.stream()?.poll_read(cx, buf)
     }
 }

@@ -65,7 +65,7 @@ where
         (_, Some(Ok(preflight)), _) => preflight,
         (Ok(()), None, Some(form)) => {
             let posted = async {
-                let answer = ingest::post(&app, &peer, &id, form, request).await;
+                let answer = ingest::post(&app, config, &peer, &id, form, request).await;
                 Ok(answer.unwrap_or_else(|refused| refused.into_answer()).into_response())
             };
             caught(&id, posted).await?
@@ -108,13 +108,16 @@ async fn caught(
 ) -> Result<Response<ResBody>, hyper::Error> {
     let mut answer = pin!(answer);
     std::future::poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Ok(panicked(id, panic.as_ref()))))
+        catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))).unwrap_or_else(|panic| {
+            let refused = panicked(id, panic.as_ref());
+            Poll::Ready(Ok(refused.into_answer().into_response()))
+        })
     })
     .await
 }
 
-fn panicked(id: &RequestId, panic: &(dyn std::any::Any + Send)) -> Response<ResBody> {
+/// Logs a handler's panic; what its client is told.
+pub(super) fn panicked(id: &RequestId, panic: &(dyn std::any::Any + Send)) -> Refused {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
@@ -122,8 +125,6 @@ fn panicked(id: &RequestId, panic: &(dyn std::any::Any + Send)) -> Response<ResB
         .unwrap_or("unknown");
     tracing::error!(request_id = id.as_str(), panic = text, "a handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; the log has the request id")
-        .into_answer()
-        .into_response()
 }
 
 #[cfg(test)]

@@ -31,16 +31,21 @@ pub(crate) fn check_host(
     }
     // An absolute target names the host itself and wins over the header (RFC 9112, 3.2.2).
     let Some(authority) = authority(uri, headers) else { return Ok(()) };
-    let name = host_name(authority);
-    let own =
-        is_loopback_name(name) || section.hosts.iter().any(|host| host.eq_ignore_ascii_case(name));
-    if own {
+    if is_own_host(section, authority) {
         return Ok(());
     }
     Err(Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "this server listens on loopback and is not known under that name; see server.hosts",
     ))
+}
+
+/// Whether `authority` names the server; bound to more than loopback it has any name.
+pub(super) fn is_own_host(section: &ServerSection, authority: &str) -> bool {
+    let name = host_name(authority);
+    !section.host.is_loopback()
+        || is_loopback_name(name)
+        || section.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
 }
 
 /// 403 when a browser says that a foreign page asks. Without an Origin it is no browser, or its own page.

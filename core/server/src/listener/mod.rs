@@ -4,11 +4,17 @@ mod conn;
 mod cors;
 mod front;
 mod guard;
+mod lane;
+mod patience;
+mod plain;
 mod refusal;
+mod wire;
 
+use std::future::poll_fn;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -22,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::ServerError;
 use crate::app::App;
 use crate::config::ServerSection;
+use lane::{Lane, Left};
 
 pub(crate) use conn::{Conn, Takeover};
 pub(crate) use front::{Context, Peer};
@@ -46,12 +53,15 @@ pub(crate) struct Listener {
     address: SocketAddr,
 }
 
+type Ended = Box<dyn std::error::Error + Send + Sync>;
+
 /// What every connection needs.
 #[derive(Clone)]
 struct Shared {
     app: Arc<App>,
     service: Arc<Service>,
     builder: http1::Builder,
+    header_timeout: Duration,
     local: SocketAddr,
     stop: watch::Receiver<bool>,
 }
@@ -89,6 +99,7 @@ impl Listener {
             app,
             service: Arc::new(service),
             builder: builder(Duration::from_millis(section.header_timeout_ms)),
+            header_timeout: Duration::from_millis(section.header_timeout_ms),
             local: self.address,
             stop: stop.clone(),
         };
@@ -162,24 +173,74 @@ async fn connection(
     remote: SocketAddr,
     _permit: OwnedSemaphorePermit,
 ) {
-    let Shared { app, service, builder, local, mut stop } = shared;
+    let app = &shared.app;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection ended before it began");
         return;
     }
     let open = app.metrics.http.connection_opened();
-    let (io, takeover) = Conn::new(stream, app.clone());
+    let mut lane = Lane::new(app.clone(), stream, remote, shared.header_timeout);
+    let ended = match in_lane(&mut lane, shared.stop.clone()).await {
+        Ok(Left::Ended) => Ok(()),
+        Ok(Left::ToHyper(begun)) => {
+            let was_asked = lane.was_asked();
+            let (io, takeover) = Conn::new(lane.into_stream(), begun, app.clone());
+            by_hyper(shared, io, Peer { remote, takeover }, was_asked).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    drop(open);
+    if let Err(error) = ended {
+        tracing::debug!(error, peer = %remote, "connection ended");
+    }
+}
+
+/// Serves plain posts until there is something else.
+async fn in_lane(lane: &mut Lane, stop: watch::Receiver<bool>) -> std::io::Result<Left> {
+    let mut heard = stop.clone();
+    let mut stopping = std::pin::pin!(stopped(&mut heard));
+    let mut grace = std::pin::pin!(tokio::time::sleep(Duration::MAX));
+    let (mut was_set, mut is_stopping) = (false, false);
+    poll_fn(|cx| {
+        if let Poll::Ready(left) = lane.poll(cx) {
+            return Poll::Ready(left);
+        }
+        // All connections wait for the same word, which is too dear to be asked for each request: it
+        // is asked once, so that it wakes this task, and then only when there is news.
+        let is_news = !was_set || stop.has_changed().unwrap_or(true);
+        was_set = true;
+        if !is_stopping && (!is_news || stopping.as_mut().poll(cx).is_pending()) {
+            return Poll::Pending;
+        }
+        if !is_stopping {
+            is_stopping = true;
+            grace.as_mut().reset(tokio::time::Instant::now() + FIRST_REQUEST_WITHIN);
+        }
+        // Who has just connected has a request under way, and should not be closed without an answer.
+        if lane.was_asked() || grace.as_mut().poll(cx).is_ready() {
+            lane.stop();
+            return lane.poll(cx);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Serves whatever comes.
+async fn by_hyper(shared: Shared, io: Conn, peer: Peer, was_asked: bool) -> Result<(), Ended> {
+    let Shared { app, service, builder, local, mut stop, .. } = shared;
+    let takeover = peer.takeover.clone();
     let salvo = service.hyper_handler(
         local.into(),
-        remote.into(),
+        peer.remote.into(),
         Scheme::HTTP,
         None,
         ConnCtrl::new(),
         None,
     );
-    let peer = Arc::new(Peer { remote, takeover: takeover.clone() });
+    let peer = Arc::new(peer);
     // Relaxed, here and below: a hint that this task gives itself.
-    let asked = AtomicBool::new(false);
+    let asked = AtomicBool::new(was_asked);
     let ask = &asked;
     let serve = service_fn(move |request| {
         ask.store(true, Ordering::Relaxed);
@@ -205,10 +266,7 @@ async fn connection(
             }
         }
     };
-    drop(open);
-    if let Err(error) = ended {
-        tracing::debug!(%error, peer = %remote, "connection ended");
-    }
+    ended.map_err(Into::into)
 }
 
 /// Returns when `stop` is true, or when nobody is left to set it.

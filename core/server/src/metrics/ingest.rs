@@ -33,9 +33,12 @@ impl IngestMetrics {
 
     /// Counts the items of a request that was answered 200.
     pub(crate) fn took(&self, stored: u64, duplicate: u64, rejected: u64) {
-        self.stored.inc_by(stored);
-        self.duplicate.inc_by(duplicate);
-        self.rejected.inc_by(rejected);
+        // Adding nothing would still take the counter away from the other threads.
+        let all =
+            [(&self.stored, stored), (&self.duplicate, duplicate), (&self.rejected, rejected)];
+        for (counter, events) in all.into_iter().filter(|(_, events)| *events > 0) {
+            counter.inc_by(events);
+        }
     }
 
     /// Counts a request that failed.

@@ -1,0 +1,316 @@
+//! The fast lane: plain posts of single events, from the socket to the ring without hyper.
+//!
+//! A connection begins here. Each read is answered as a whole, so requests that came together are
+//! answered in one write. The rule: with the first bytes that are not a plain post, or that nobody is
+//! let in with, the connection is hyper's for good, and those bytes with it; the lane itself only ever
+//! answers what hyper's way would answer in the same words.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::BUFFER_BYTES;
+use super::front::panicked;
+use super::guard::is_own_host;
+use super::patience::Patience;
+use super::plain::{Asks, Begin, Head};
+use super::wire::{self, Top};
+use crate::app::App;
+use crate::config::Config;
+use crate::ingest::{self, Admitted};
+use crate::metrics::RouteLabel;
+
+/// Memory that an idle connection keeps for what comes next.
+const KEPT_BYTES: usize = 1 << 10;
+
+thread_local! {
+    /// What was just read, and the answer under way. Of a connection only what is left over stays.
+    static ROOM: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; BUFFER_BYTES], Vec::new()));
+}
+
+/// A connection in the lane.
+pub(super) struct Lane {
+    app: Arc<App>,
+    stream: TcpStream,
+    remote: SocketAddr,
+    /// The beginning of a request whose end is still to come.
+    begun: Vec<u8>,
+    answers: Vec<u8>,
+    written: usize,
+    patience: Patience,
+    /// Longest wait for a head.
+    head_timeout: Duration,
+    /// When the client is given up.
+    deadline: Instant,
+    /// What the deadline is for.
+    due: Due,
+    was_asked: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Head,
+    Body,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The node stops: what has begun is answered, then it ends.
+    Stopping,
+    /// It is hyper's when the last answer is written.
+    Leaving,
+    /// It ends when the last answer is written.
+    Ending,
+}
+
+/// How a connection leaves the lane.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// It is over.
+    Ended,
+    /// hyper goes on, beginning with these bytes.
+    ToHyper(Vec<u8>),
+}
+
+impl Lane {
+    pub(super) fn new(
+        app: Arc<App>,
+        stream: TcpStream,
+        remote: SocketAddr,
+        head_timeout: Duration,
+    ) -> Self {
+        let deadline = Instant::now() + head_timeout;
+        Self {
+            app,
+            stream,
+            remote,
+            begun: Vec::new(),
+            answers: Vec::new(),
+            written: 0,
+            patience: Patience::until(deadline),
+            head_timeout,
+            deadline,
+            due: Due::Head,
+            was_asked: false,
+            state: State::Open,
+        }
+    }
+
+    /// Whether there ever was a whole request.
+    pub(super) fn was_asked(&self) -> bool {
+        self.was_asked
+    }
+
+    /// Ends the connection when what has begun is answered.
+    pub(super) fn stop(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Stopping;
+        }
+    }
+
+    /// The socket, once the connection has left.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Answers until the connection leaves the lane.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Left>> {
+        loop {
+            ready!(self.poll_drain(cx))?;
+            match self.state {
+                State::Leaving => {
+                    return Poll::Ready(Ok(Left::ToHyper(std::mem::take(&mut self.begun))));
+                }
+                State::Stopping if self.begun.is_empty() => self.state = State::Ending,
+                State::Open | State::Stopping | State::Ending => {}
+            }
+            if self.state == State::Ending {
+                ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+                return Poll::Ready(Ok(Left::Ended));
+            }
+            match self.poll_requests(cx) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => return Poll::Ready(Ok(Left::Ended)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    ready!(self.patience.poll(cx, self.deadline));
+                    self.give_up();
+                }
+            }
+        }
+    }
+
+    /// Writes what is answered; nothing more is read before that.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.answers.len() {
+            let left = &self.answers[self.written..];
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.written += written,
+            }
+        }
+        self.written = 0;
+        self.answers.clear();
+        if self.answers.capacity() > KEPT_BYTES {
+            self.answers = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once and answers what is whole; `false` at the end of the stream.
+    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        ROOM.with_borrow_mut(|(room, told)| {
+            let begun = self.begun.len();
+            room[..begun].copy_from_slice(&self.begun);
+            let mut rest = ReadBuf::new(&mut room[begun..]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut rest))?;
+            let read = rest.filled().len();
+            if read == 0 {
+                return Poll::Ready(Ok(false));
+            }
+            let bytes = &room[..begun + read];
+            let done = self.answer_all(bytes, told);
+            self.begun.clear();
+            self.begun.extend_from_slice(&bytes[done..]);
+            if self.begun.is_empty() && self.begun.capacity() > KEPT_BYTES {
+                self.begun = Vec::new();
+            }
+            Poll::Ready(Ok(true))
+        })
+    }
+
+    /// Answers the requests in `bytes`; gives how many bytes they were.
+    fn answer_all(&mut self, bytes: &[u8], told: &mut Vec<u8>) -> usize {
+        let app = self.app.clone();
+        let config = app.config();
+        let date = wire::date(SystemTime::now());
+        let varies = !config.server.origins.is_empty();
+        let mut known: Option<(Asks<'_>, Admitted)> = None;
+        let mut started = Instant::now();
+        let mut done = 0;
+        loop {
+            let rest = &bytes[done..];
+            let head = match Begin::of(rest) {
+                Begin::Plain(head) => head,
+                Begin::Unknown => {
+                    // The wait for a head begins with the answer before it.
+                    if done > 0 || self.due == Due::Body {
+                        self.wait_for(Due::Head, started + self.head_timeout);
+                    }
+                    return done;
+                }
+                Begin::Other => {
+                    self.state = State::Leaving;
+                    return done;
+                }
+            };
+            if known.as_ref().is_none_or(|(asks, _)| *asks != head.asks) {
+                known = self.admit(&config, head.asks).map(|admitted| (head.asks, admitted));
+            }
+            let Some((_, admitted)) = known.as_ref().filter(|_| self.fits(&config, &head)) else {
+                self.state = State::Leaving;
+                return done;
+            };
+            let Some(body) = rest.get(head.bytes..head.bytes + head.length) else {
+                if done > 0 || self.due == Due::Head {
+                    let patience = Duration::from_millis(config.server.body_timeout_ms);
+                    self.wait_for(Due::Body, started + patience);
+                }
+                return done;
+            };
+            let is_last = done + head.bytes + body.len() == bytes.len();
+            let closing = is_last && self.state == State::Stopping;
+            let id = app.request_ids.of_value(head.request_id);
+            let top = Top { id: &id, date: &date, varies, closing };
+            let status = self.answer(admitted, top, body, told);
+            let now = Instant::now();
+            app.metrics.http.answered(&RouteLabel::of_path("/event"), status, now - started);
+            started = now;
+            done += head.bytes + head.length;
+            if done == bytes.len() {
+                self.wait_for(Due::Head, started + self.head_timeout);
+                return done;
+            }
+        }
+    }
+
+    /// Whether, and as what, a body may come in here; who is refused is refused by hyper's way.
+    fn admit(&self, config: &Arc<Config>, asks: Asks<'_>) -> Option<Admitted> {
+        let Asks { host, authorization, content_type } = asks;
+        if !is_own_host(&config.server, host) {
+            return None;
+        }
+        ingest::admit_plain(&self.app, config, authorization, content_type).ok()
+    }
+
+    /// Whether the request fits the lane's room and limits, and is short work.
+    fn fits(&self, config: &Config, head: &Head<'_>) -> bool {
+        head.length <= config.limits.event_body_bytes
+            && head.bytes + head.length < BUFFER_BYTES
+            && !self.app.stage.takes(head.length)
+    }
+
+    /// Answers one request.
+    fn answer(
+        &mut self,
+        admitted: &Admitted,
+        top: Top<'_>,
+        body: &[u8],
+        told: &mut Vec<u8>,
+    ) -> StatusCode {
+        self.was_asked = true;
+        told.clear();
+        let ip = self.remote.ip();
+        let stored = catch_unwind(AssertUnwindSafe(|| {
+            ingest::post_plain(&self.app, ip, top.id, admitted, body, told)
+        }));
+        let refused = match stored {
+            Ok(Ok(())) => {
+                wire::put_json(&mut self.answers, top, told);
+                return StatusCode::OK;
+            }
+            Ok(Err(refused)) => refused,
+            Err(panic) => panicked(top.id, panic.as_ref()),
+        };
+        let answer = refused.into_answer();
+        wire::put(&mut self.answers, top, &answer);
+        answer.status
+    }
+
+    fn wait_for(&mut self, due: Due, deadline: Instant) {
+        (self.due, self.deadline) = (due, deadline);
+        if due == Due::Body {
+            self.patience.hurry(deadline);
+        }
+    }
+
+    /// The client did not go on in time.
+    fn give_up(&mut self) {
+        self.state = State::Ending;
+        self.begun = Vec::new();
+        if self.due == Due::Head {
+            tracing::debug!(peer = %self.remote, "no request came in time");
+            return;
+        }
+        let app = self.app.clone();
+        let id = app.request_ids.of_value(None);
+        let date = wire::date(SystemTime::now());
+        let varies = !app.config().server.origins.is_empty();
+        let answer = ingest::timeout_passed().into_answer();
+        let top = Top { id: &id, date: &date, varies, closing: true };
+        wire::put(&mut self.answers, top, &answer);
+        let took = Duration::from_millis(app.config().server.body_timeout_ms);
+        app.metrics.http.answered(&RouteLabel::of_path("/event"), answer.status, took);
+    }
+}

@@ -1,0 +1,169 @@
+//! What a plain post is: the one kind of request that is read without hyper.
+//!
+//! The rule: what is taken here, hyper would take and mean the same by it. Whatever has any other line,
+//! header or length, or is no request at all, is hyper's to read and to refuse.
+
+use httparse::{EMPTY_HEADER, Header, Status};
+
+/// The only line.
+const LINE: &[u8] = b"POST /event HTTP/1.1\r\n";
+/// Most header fields, and most bytes of a head that is not whole yet.
+const MAX_FIELDS: usize = 32;
+const MAX_HEAD: usize = 8 << 10;
+
+/// What the bytes of a client begin with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Begin<'a> {
+    /// A plain post, whose body may be still to come.
+    Plain(Head<'a>),
+    /// It may become one.
+    Unknown,
+    /// Something for hyper.
+    Other,
+}
+
+/// The head of a plain post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    pub(super) asks: Asks<'a>,
+    pub(super) request_id: Option<&'a [u8]>,
+    /// Bytes of the head.
+    pub(super) bytes: usize,
+    /// Bytes of the body.
+    pub(super) length: usize,
+}
+
+/// What decides whether, and as what, a body is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asks<'a> {
+    pub(super) host: &'a str,
+    pub(super) authorization: Option<&'a [u8]>,
+    pub(super) content_type: Option<&'a [u8]>,
+}
+
+impl<'a> Begin<'a> {
+    /// Reads the head at the beginning of `bytes`.
+    pub(super) fn of(bytes: &'a [u8]) -> Self {
+        let Some(fields) = bytes.strip_prefix(LINE) else {
+            return if LINE.starts_with(bytes) { Self::Unknown } else { Self::Other };
+        };
+        let mut room = [EMPTY_HEADER; MAX_FIELDS];
+        match httparse::parse_headers(fields, &mut room) {
+            Ok(Status::Complete((length, headers))) => {
+                read(headers, LINE.len() + length).map_or(Self::Other, Self::Plain)
+            }
+            Ok(Status::Partial) if bytes.len() < MAX_HEAD => Self::Unknown,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// `None` where a field says something that is not plain.
+fn read<'a>(fields: &[Header<'a>], bytes: usize) -> Option<Head<'a>> {
+    let mut head = Head { bytes, ..Head::default() };
+    let (mut host, mut length) = (None, None);
+    for Header { name, value } in fields {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        // Told apart by length first: most fields are none of these.
+        match name.len() {
+            4 if is("host") => once(&mut host, value)?,
+            13 if is("authorization") => once(&mut head.asks.authorization, value)?,
+            12 if is("content-type") => once(&mut head.asks.content_type, value)?,
+            14 if is("content-length") => once(&mut length, value)?,
+            12 if is("x-request-id") => once(&mut head.request_id, value)?,
+            10 if is("connection") && !value.eq_ignore_ascii_case(b"keep-alive") => return None,
+            6 if is("expect") || is("origin") => return None,
+            7 if is("upgrade") || is("trailer") => return None,
+            16 if is("content-encoding") => return None,
+            17 if is("transfer-encoding") => return None,
+            // CloudEvents in binary mode.
+            3.. if name.as_bytes()[..3].eq_ignore_ascii_case(b"ce-") => return None,
+            _ => {}
+        }
+    }
+    head.asks.host = std::str::from_utf8(host?).ok()?;
+    head.length = number(length?)?;
+    Some(head)
+}
+
+fn once<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+/// Digits and nothing else, as a length that fits memory.
+fn number(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0, |sum: usize, digit| {
+        digit.is_ascii_digit().then(|| sum * 10 + usize::from(digit - b'0'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &str = "POST /event HTTP/1.1\r\nHost: a:1\r\nAuthorization: Bearer t\r\n\
+        content-type: application/json\r\nUser-Agent: x\r\nConnection: Keep-Alive\r\n\
+        X-Request-ID: r\r\nContent-Length: 12\r\n\r\n";
+
+    #[test]
+    fn a_plain_post_is_read_whatever_follows() {
+        let whole = format!("{PLAIN}{{\"a\":\"body\"}}GET");
+        let Begin::Plain(head) = Begin::of(whole.as_bytes()) else { panic!("not plain") };
+        assert_eq!((head.bytes, head.length), (PLAIN.len(), 12));
+        assert_eq!((head.asks.host, head.request_id), ("a:1", Some(&b"r"[..])));
+        assert_eq!(head.asks.authorization, Some(&b"Bearer t"[..]));
+        assert_eq!(head.asks.content_type, Some(&b"application/json"[..]));
+        for end in 0..PLAIN.len() {
+            assert_eq!(Begin::of(&PLAIN.as_bytes()[..end]), Begin::Unknown, "{end}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_plain_is_hypers() {
+        let other = |text: &str| assert_eq!(Begin::of(text.as_bytes()), Begin::Other, "{text}");
+        for line in [
+            "GET /event HTTP/1.1",
+            "POST /events HTTP/1.1",
+            "POST /event HTTP/1.0",
+            "POST  /event HTTP/1.1",
+            "POST /event?a HTTP/1.1",
+            "post /event HTTP/1.1",
+            "",
+        ] {
+            other(&PLAIN.replace("POST /event HTTP/1.1", line));
+        }
+        for field in [
+            "Transfer-Encoding: chunked",
+            "Content-Length: 12",
+            "Expect: 100-continue",
+            "Origin: http://a:1",
+            "Content-Encoding: gzip",
+            "Connection: close",
+            "Connection: keep-alive, upgrade",
+            "Upgrade: h2c",
+            "Trailer: x",
+            "CE-Id: 1",
+            "Host: b",
+            "Authorization: Bearer u",
+            "bad name: x",
+            " folded",
+            "no colon",
+        ] {
+            other(&PLAIN.replace("User-Agent: x", field));
+        }
+        for length in ["", "+12", "-1", "0x10", "1 2", "12,12", "9999999999"] {
+            other(&PLAIN.replace("Length: 12", &format!("Length: {length}")));
+        }
+        other(&PLAIN.replace("Host: a:1\r\n", ""));
+        other(&PLAIN.replace("Content-Length: 12\r\n", ""));
+        // Bounds: fields, and a head that does not end.
+        other(&PLAIN.replace("User-Agent: x", &vec!["a: b"; MAX_FIELDS].join("\r\n")));
+        other(
+            &PLAIN.replace("User-Agent: x\r\n", &format!("a: {}", "b".repeat(MAX_HEAD)))
+                [..MAX_HEAD],
+        );
+    }
+}

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod generator;
+mod overload;
 mod peers;
 
 use bodies::{Form, Shot};
@@ -145,6 +146,17 @@ fn main() {
     }
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let wanted = |group: &str| only.as_ref().is_none_or(|only| only == group);
+    if ["single", "pipelined", "batch"].into_iter().any(wanted) {
+        costs(wanted);
+    }
+    if wanted("overload") {
+        overload::head();
+        overload::cases().iter().for_each(overload::run);
+    }
+}
+
+/// What an event costs, in the groups that are `wanted`.
+fn costs(wanted: impl Fn(&str) -> bool) {
     let server = Server::start("");
     let stop = AtomicBool::new(false);
     let (told, heard) = std::thread::scope(|scope| {

@@ -164,6 +164,8 @@ pub struct LimitsSection {
     pub batch_bytes: usize,
     /// Most events of one `POST /events`.
     pub batch_events: usize,
+    /// Bytes of long bodies that are held at once.
+    pub waiting_bytes: usize,
     /// Events a second for each pair of token and address; 0 for no limit.
     pub events_per_second: u32,
 }
@@ -174,6 +176,7 @@ impl Default for LimitsSection {
             event_body_bytes: 64 << 10,
             batch_bytes: 8 << 20,
             batch_events: 10_000,
+            waiting_bytes: 64 << 20,
             events_per_second: 0,
         }
     }

@@ -231,6 +231,12 @@ pub static SETTINGS: &[Setting] = &[
     live("limits.batch_bytes", int(1024, 1 << 30), "Longest body of POST /events in bytes."),
     live("limits.batch_events", int(1, 1 << 20), "Most events of one POST /events."),
     live(
+        "limits.waiting_bytes",
+        int(1024, 1 << 40),
+        "Bytes of bodies that are received or wait at once, those of 32 KiB and less not counted. \
+         More are answered 503 until there is room.",
+    ),
+    live(
         "limits.events_per_second",
         int(0, MAX),
         "Events a second for each pair of token and address. 0: no limit.",

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
+use super::intake::Room;
 use crate::http::{Problem, Refused};
 
 /// How much of a refused body is still read. A client that is cut off while it sends sees a reset
@@ -18,24 +19,30 @@ use crate::http::{Problem, Refused};
 const DISCARD_BYTES: usize = 64 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// Reads the whole body: 413 beyond `limit` bytes, 408 beyond `timeout`, 400 when it is cut off.
+/// Reads the whole body: 413 beyond `limit` bytes, 408 beyond `timeout`, 400 when it is cut off, 503
+/// where `room` has none for it.
 pub(crate) async fn read<B>(
     body: B,
     headers: &HeaderMap,
     limit: usize,
     timeout: Duration,
+    room: &mut Room,
 ) -> Result<Bytes, Refused>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if stated.is_some_and(|stated: usize| stated > limit) {
+    let stated = stated(headers);
+    if stated.is_some_and(|stated| stated > limit) {
         discard(body);
         return Err(too_large(limit));
     }
+    if let Err(refused) = room.hold(stated.unwrap_or(0)) {
+        discard(body);
+        return Err(refused);
+    }
     let mut body = body;
     let read = {
-        let mut collecting = pin!(collect(&mut body, stated, limit));
+        let mut collecting = pin!(collect(&mut body, stated, limit, room));
         // Most bodies are there when their head is: a timer is set only for those that are not.
         match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
             Poll::Ready(read) => Ok(read),
@@ -50,6 +57,11 @@ where
         }
         Err(_) => Err(timeout_passed()),
     }
+}
+
+/// The length of the body, where it is said beforehand.
+pub(crate) fn stated(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
 /// 408 for a body that did not come in time.
@@ -77,7 +89,12 @@ where
     }));
 }
 
-async fn collect<B>(body: &mut B, stated: Option<usize>, limit: usize) -> Result<Bytes, Refused>
+async fn collect<B>(
+    body: &mut B,
+    stated: Option<usize>,
+    limit: usize,
+    room: &mut Room,
+) -> Result<Bytes, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -95,6 +112,7 @@ where
         if whole.len() + piece.len() > limit {
             return Err(too_large(limit));
         }
+        room.grow(whole.len() + piece.len(), limit)?;
         whole.extend_from_slice(&piece);
     }
     Ok(whole.freeze())
@@ -123,9 +141,22 @@ fn too_large(limit: usize) -> Refused {
 
 #[cfg(test)]
 mod tests {
+    use super::super::intake::{FREE_BYTES, Intake};
     use super::*;
     use http_body_util::Full;
     use hyper::body::Frame;
+
+    async fn read<B>(
+        body: B,
+        headers: &HeaderMap,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<Bytes, Refused>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        super::read(body, headers, limit, timeout, &mut Intake::default().room(limit)).await
+    }
 
     const SOON: Duration = Duration::from_millis(20);
 
@@ -133,7 +164,7 @@ mod tests {
         read.map_err(|refused| refused.status().as_u16())
     }
 
-    fn stated(length: usize) -> HeaderMap {
+    fn stating(length: usize) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_LENGTH, length.into())])
     }
 
@@ -142,7 +173,7 @@ mod tests {
         let body = |n| Full::new(Bytes::from(vec![b'x'; n]));
         assert_eq!(status(read(body(8), &HeaderMap::new(), 8, SOON).await).unwrap().len(), 8);
         assert_eq!(status(read(body(9), &HeaderMap::new(), 8, SOON).await), Err(413));
-        assert_eq!(status(read(body(0), &stated(9), 8, SOON).await), Err(413));
+        assert_eq!(status(read(body(0), &stating(9), 8, SOON).await), Err(413));
         assert_eq!(status(read(body(0), &HeaderMap::new(), 8, SOON).await), Ok(Bytes::new()));
     }
 
@@ -171,6 +202,31 @@ mod tests {
         drop(sender);
         let broken = Broken(Some(std::io::Error::other("reset")));
         assert_eq!(status(read(broken, &HeaderMap::new(), 4, SOON).await), Err(400));
+    }
+
+    #[tokio::test]
+    async fn a_body_without_room_is_refused_before_it_is_read() {
+        let intake = Intake::default();
+        let body = vec![b'x'; FREE_BYTES + 1];
+        let length = body.len();
+        let mut other = intake.room(length);
+        other.hold(length).unwrap();
+        let mut room = intake.room(length);
+        let full = || Full::new(Bytes::from(body.clone()));
+        let refused = super::read(full(), &stating(length), 1 << 20, SOON, &mut room).await;
+        assert_eq!(status(refused), Err(503));
+        // A body of unknown length is refused when it turns out to be long.
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        for piece in body.chunks(1 << 10) {
+            sender.send(Ok(Frame::data(Bytes::copy_from_slice(piece)))).unwrap();
+        }
+        drop(sender);
+        let headers = HeaderMap::new();
+        let refused = super::read(Channel(receiver), &headers, 1 << 20, SOON, &mut room).await;
+        assert_eq!(status(refused), Err(503));
+        drop(other);
+        let read = super::read(full(), &stating(length), 1 << 20, SOON, &mut room).await;
+        assert_eq!(status(read).unwrap().len(), length);
     }
 
     type Received = tokio::sync::mpsc::UnboundedReceiver<Result<Frame<Bytes>, std::io::Error>>;

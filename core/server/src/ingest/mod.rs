@@ -4,6 +4,7 @@
 //! anything is stored, and the answer is sent when the events are readable.
 
 mod body;
+mod intake;
 mod log;
 mod media;
 mod stage;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 
 use crate::app::App;
@@ -25,6 +26,7 @@ use crate::http::{Answer, Refused, RequestId};
 use crate::listener::Peer;
 
 pub(crate) use body::timeout_passed;
+pub(crate) use intake::Intake;
 pub(crate) use log::IngestLog;
 pub(crate) use stage::Stage;
 pub(crate) use store::{Buffers, unix_ns};
@@ -70,12 +72,39 @@ pub(crate) async fn post(
         Form::Many => limits.batch_bytes,
     };
     let timeout = Duration::from_millis(admitted.config.server.body_timeout_ms);
-    let body = body::read(incoming, &parts.headers, limit, timeout).await?;
+    let stated = body::stated(&parts.headers);
+    if app.stage.takes(stated.unwrap_or(limit))
+        && let Err(refused) = app.stage.check()
+    {
+        body::discard(incoming);
+        count_busy(app, &refused);
+        return Err(refused);
+    }
+    let mut room = app.intake.room(limits.waiting_bytes);
+    let read = body::read(incoming, &parts.headers, limit, timeout, &mut room).await;
+    let body = read.inspect_err(|refused| count_busy(app, refused))?;
     if !app.stage.takes(body.len()) {
         return stored(app, peer, id, &admitted, &parts.headers, &body);
     }
     let (app_, peer, id) = (app.clone(), peer.clone(), id.clone());
-    app.stage.run(move || stored(&app_, &peer, &id, &admitted, &parts.headers, &body)).await
+    let work = move || {
+        let _room = room;
+        stored(&app_, &peer, &id, &admitted, &parts.headers, &body)
+    };
+    match app.stage.run(work).await {
+        Ok(outcome) => outcome,
+        Err(refused) => {
+            count_busy(app, &refused);
+            Err(refused)
+        }
+    }
+}
+
+/// Counts who was refused, before there was anything to store, because the node has too much to do.
+fn count_busy(app: &App, refused: &Refused) {
+    if refused.status() == StatusCode::SERVICE_UNAVAILABLE {
+        app.metrics.ingest.refused(refused.status());
+    }
 }
 
 /// Who posts one event in JSON and as what, for a request without headers that would say more.

@@ -6,7 +6,9 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -16,6 +18,10 @@ use crate::http::{Problem, Refused};
 
 /// A body above this takes longer than handing it over costs.
 const LARGE_BYTES: usize = 32 << 10;
+/// Wait for a thread from which on nobody else is let in to wait.
+const BEHIND: Duration = Duration::from_millis(100);
+/// Longest wait for a thread. Who would wait longer is told to come again.
+const WAIT: Duration = Duration::from_secs(1);
 /// Posts that wait for the disk together, when each of them has to.
 const WAIT_TOGETHER: usize = 64;
 
@@ -24,7 +30,15 @@ const WAIT_TOGETHER: usize = 64;
 pub(crate) struct Stage {
     room: Arc<Semaphore>,
     above_bytes: usize,
+    wait: Duration,
+    /// Who waits for a thread.
+    waiting: AtomicUsize,
+    /// How long the last who got a thread had waited, in milliseconds.
+    waited_ms: AtomicU64,
 }
+
+/// One who waits, counted until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
 
 impl Stage {
     /// As many threads as there are cores; with [`SyncMode::Always`] every post waits for the disk, so
@@ -38,7 +52,13 @@ impl Stage {
     }
 
     fn of(threads: usize, above_bytes: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(threads)), above_bytes }
+        Self {
+            room: Arc::new(Semaphore::new(threads)),
+            above_bytes,
+            wait: WAIT,
+            waiting: AtomicUsize::new(0),
+            waited_ms: AtomicU64::new(0),
+        }
     }
 
     /// Threads that the runtime may have beside its own: those of the stage, and one for each of its
@@ -53,21 +73,45 @@ impl Stage {
         body_bytes > self.above_bytes
     }
 
-    /// Does `work` when there is room, first come first served. It is done to its end even when nobody
-    /// waits for it any more; a panic in it is passed on.
+    /// 503 when those who wait for a thread wait for too long already: it is better said before a body
+    /// is read than after it has waited as well.
+    pub(crate) fn check(&self) -> Result<(), Refused> {
+        // Relaxed, here and below: figures of the moment, which order nothing.
+        let is_behind = self.waiting.load(Ordering::Relaxed) > 0
+            && Duration::from_millis(self.waited_ms.load(Ordering::Relaxed)) > BEHIND;
+        if is_behind { Err(Self::refusal()) } else { Ok(()) }
+    }
+
+    fn refusal() -> Refused {
+        Problem::busy("more is being posted than the node works off")
+    }
+
+    /// Does `work` when there is room, first come first served; 503 when there is none for long. It is
+    /// done to its end even when nobody waits for it any more; a panic in it is passed on.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
         let stopping = || Problem::busy("the node is stopping");
-        let permit = self.room.clone().acquire_owned().await.map_err(|_| stopping())?;
+        let permit = match self.room.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            // A timer only for those who have to wait.
+            Err(_) => {
+                let (_waiting, begun) = (Waiting::new(&self.waiting), Instant::now());
+                let permit = tokio::time::timeout(self.wait, self.room.clone().acquire_owned());
+                let permit = permit.await.map_err(|_| Self::refusal())?.map_err(|_| stopping())?;
+                let waited = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                self.waited_ms.store(waited, Ordering::Relaxed);
+                permit
+            }
+        };
         let done = spawn_blocking(move || {
             // Held until here, whether or not the request is still there.
             let _permit = permit;
             work()
         });
         match done.await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => Ok(outcome),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(_) => Err(stopping()),
@@ -76,10 +120,24 @@ impl Stage {
     }
 }
 
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc;
+    use std::task::Poll;
 
     #[tokio::test]
     async fn no_more_works_at_once_than_there_is_room_for() {
@@ -96,7 +154,7 @@ mod tests {
                     starts.send(i).unwrap();
                     // Ends when its sender is dropped.
                     let _ = ended.recv();
-                    Ok(i)
+                    i
                 };
                 stage.run(work).await.unwrap()
             }));
@@ -119,10 +177,37 @@ mod tests {
     async fn a_panic_comes_out_and_gives_its_room_back() {
         let stage = Arc::new(Stage::of(1, 0));
         let inner = stage.clone();
-        let work =
-            tokio::spawn(async move { inner.run(|| -> Result<(), _> { panic!("a fault") }).await });
+        let work = tokio::spawn(async move { inner.run(|| panic!("a fault")).await });
         assert!(work.await.unwrap_err().is_panic());
-        assert_eq!(stage.run(|| Ok(7)).await.unwrap(), 7);
+        assert_eq!(stage.run(|| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn who_would_wait_for_too_long_is_told_to_come_again() {
+        let stage = Stage { wait: Duration::from_millis(10), ..Stage::of(1, 0) };
+        let taken = stage.room.clone().try_acquire_owned().unwrap();
+        let refused = stage.run(|| 7).await.unwrap_err().into_answer();
+        assert_eq!(refused.status, 503);
+        assert!(refused.headers.contains_key("retry-after"));
+        drop(taken);
+        assert_eq!(stage.run(|| 7).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_let_in_behind_those_who_wait_for_long() {
+        let stage = Stage::of(1, 0);
+        let _taken = stage.room.clone().try_acquire_owned().unwrap();
+        stage.waited_ms.store(BEHIND.as_millis() as u64 + 1, Ordering::Relaxed);
+        assert!(stage.check().is_ok(), "nobody waits any more");
+        let mut waits = Box::pin(stage.run(|| 7));
+        let polled = std::future::poll_fn(|cx| Poll::Ready(waits.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+        assert_eq!(stage.check().unwrap_err().status(), 503);
+        stage.waited_ms.store(BEHIND.as_millis() as u64, Ordering::Relaxed);
+        assert!(stage.check().is_ok(), "they do not wait for long");
+        stage.waited_ms.store(u64::MAX, Ordering::Relaxed);
+        drop(waits);
+        assert!(stage.check().is_ok(), "who gives up waits no longer");
     }
 
     #[test]

@@ -66,6 +66,40 @@ fn too_fast_is_429_with_the_time_to_wait() {
 }
 
 #[test]
+fn a_batch_without_room_is_503_and_comes_again() {
+    let server = TestServer::with("[limits]\nwaiting_bytes = 100000\n");
+    let lines = |name: &str| {
+        let event = |i| {
+            let mut event = general(&format!("{name}-{i}"), "k", 1.0);
+            event["data"] = json!({"pad": "p".repeat(2_000)});
+            event.to_string()
+        };
+        (0..30).map(event).collect::<Vec<_>>().join("\n")
+    };
+    let (first, second) = (lines("first"), lines("second"));
+    let mut slow = Wire::open(server.address);
+    let head = format!(
+        "POST /events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+         expect: 100-continue\r\ncontent-type: application/x-ndjson\r\ncontent-length: {}\r\n\r\n",
+        first.len()
+    );
+    slow.write(head.as_bytes());
+    // It is asked for its body when it has room for it.
+    assert_eq!(slow.answer().status, 100);
+    let post = || server.post("/events", "application/x-ndjson", second.clone());
+    let refused = post();
+    refused.problem(503);
+    assert!(refused.header("retry-after").is_some());
+    // What is short needs no room.
+    assert_eq!(server.general("short", "k", 1.0), 1);
+    slow.write(first.as_bytes());
+    assert_eq!(slow.answer().json()["accepted"], 30);
+    assert_eq!(post().json()["accepted"], 30);
+    let metrics = server.get("/metrics").text();
+    assert!(metrics.contains("shimmer_ingest_events_total{result=\"full\"} 1\n"), "{metrics}");
+}
+
+#[test]
 fn a_ring_that_a_plugin_holds_full_is_503_and_takes_nothing() {
     let table = plugin_table("hang");
     let server = TestServer::with(&format!("[ring]\ncapacity = 64\nmax_events = 64\n{table}"));

@@ -27,12 +27,14 @@ pub(crate) struct Shot {
 /// How the events of a batch are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// NDJSON as our own programs write it.
-    Canonical,
-    /// NDJSON as others may: members in another order, spaces, escapes.
+    /// NDJSON of beauty events.
+    Beauty,
+    /// NDJSON of general events with data.
     General,
-    /// A JSON array of the canonical objects.
+    /// A JSON array of the same.
     Array,
+    /// The same as others may write it: members in another order, spaces, escapes.
+    Otherwise,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -48,8 +50,9 @@ impl Shot {
     /// One request `POST /events` with [`BATCH`] events.
     pub(crate) fn batch(address: SocketAddr, form: Form) -> Self {
         let (media, body) = match form {
-            Form::Canonical => ("application/x-ndjson", placed(&ndjson(0, BATCH))),
-            Form::General => ("application/x-ndjson", general()),
+            Form::Beauty => ("application/x-ndjson", beauty()),
+            Form::General => ("application/x-ndjson", placed(&ndjson(0, BATCH))),
+            Form::Otherwise => ("application/x-ndjson", otherwise()),
             Form::Array => {
                 let lines = placed(&ndjson(0, BATCH));
                 let items: Vec<_> = lines.lines().collect();
@@ -97,8 +100,23 @@ fn placed(lines: &str) -> String {
     out
 }
 
+fn beauty() -> String {
+    let mut out = String::with_capacity(BATCH * 180);
+    for i in 0..BATCH {
+        let (score, second) = ((i % 1_500) as f64 / 1e3, i % 60);
+        let _ = writeln!(
+            out,
+            "{{\"event_id\":\"{PLACE}\",\"timestamp\":\"2026-01-01T04:30:{second:02}Z\",\
+             \"beauty_score\":{score},\"chaos_fingerprint\":\"{i:08x}\",\
+             \"dance_sequence\":\"spiral-wave-{}\"}}",
+            i % 7
+        );
+    }
+    out
+}
+
 /// The same events, written in another way.
-fn general() -> String {
+fn otherwise() -> String {
     let mut out = String::with_capacity(BATCH * 250);
     for i in 0..BATCH {
         let (value, subject) = (20.0 + (i % 97) as f64 / 8.0, i % 8);

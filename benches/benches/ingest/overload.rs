@@ -42,7 +42,7 @@ pub(crate) struct Case {
 
 /// The cases.
 pub(crate) fn cases() -> Vec<Case> {
-    let batch: fn(SocketAddr) -> Shot = |address| Shot::batch(address, Form::Canonical);
+    let batch: fn(SocketAddr) -> Shot = |address| Shot::batch(address, Form::General);
     let single: fn(SocketAddr) -> Shot = |address| Shot::single(address, 1);
     vec![
         Case { name: "single posts", config: String::new(), shot: single, rate: None },

@@ -154,28 +154,7 @@ fn head(
     let value_start = out.at;
     out.number(&checked.value)?;
     if checked.is_beauty {
-        let value = Span { start: value_start, end: out.at };
-        out.token(br#","beauty_score":"#)?;
-        if checked.value.text == Canonical::Anew {
-            out.again(value)?
-        } else {
-            out.number(&checked.value)?
-        }
-        if found.has(Field::ChaosFingerprint) {
-            out.token(br#","chaos_fingerprint":""#)?;
-            out.posted(found.fingerprint)?;
-            out.token(b"\"")?;
-        }
-        if found.has(Field::DanceSequence) {
-            out.token(br#","dance_sequence":""#)?;
-            out.posted(found.dance)?;
-            out.token(b"\"")?;
-        }
-        if found.has(Field::Wisdom) {
-            out.token(br#","wisdom":""#)?;
-            out.posted(found.wisdom)?;
-            out.token(b"\"")?;
-        }
+        beauty(out, found, &checked.value, Span { start: value_start, end: out.at })?;
     }
     let mut data = 0..0;
     if let Some(object) = found.data {
@@ -195,6 +174,33 @@ fn head(
     }
     out.padded(closing)?;
     Some((id_span, data))
+}
+
+/// The members that only beauty events have; `value` is where the value was written.
+#[inline(always)]
+fn beauty(out: &mut Out<'_>, found: &Found<'_>, score: &Number, value: Span) -> Option<()> {
+    out.token(br#","beauty_score":"#)?;
+    if score.text == Canonical::Anew {
+        out.again(value)?
+    } else {
+        out.number(score)?
+    }
+    if found.has(Field::ChaosFingerprint) {
+        out.token(br#","chaos_fingerprint":""#)?;
+        out.posted(found.fingerprint)?;
+        out.token(b"\"")?;
+    }
+    if found.has(Field::DanceSequence) {
+        out.token(br#","dance_sequence":""#)?;
+        out.posted(found.dance)?;
+        out.token(b"\"")?;
+    }
+    if found.has(Field::Wisdom) {
+        out.token(br#","wisdom":""#)?;
+        out.posted(found.wisdom)?;
+        out.token(b"\"")?;
+    }
+    Some(())
 }
 
 /// The time of an event.

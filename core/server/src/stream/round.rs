@@ -97,8 +97,10 @@ impl Shard {
                     if next <= self.cursor && !is_there {
                         let mut forms = Forms::default();
                         forms[form] = true;
+                        // What is lost does not count, so that it is told as one gap.
+                        let kept = next.max(self.log.oldest());
                         let to = match client.protocol {
-                            Protocol::Deflate { chained: true } => next + BEHIND_CHAINED - 1,
+                            Protocol::Deflate { chained: true } => kept + BEHIND_CHAINED - 1,
                             _ => self.cursor,
                         };
                         let to = to.min(self.cursor);

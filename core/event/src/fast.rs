@@ -72,9 +72,7 @@ pub(crate) fn find<'b>(
     let mut reader = Reader { text: body, bytes: body.as_bytes(), marks, at, nest };
     let mut found = Found::default();
     reader.eat(b"{").then_some(())?;
-    if reader.foreseen(&mut found)? {
-        while reader.member(&mut found)? {}
-    }
+    while reader.member(&mut found)? {}
     found.end = reader.at;
     Some(found)
 }
@@ -89,51 +87,8 @@ struct Reader<'r, 'b> {
 }
 
 impl<'b> Reader<'_, 'b> {
-    /// Reads members in the canonical order as far as they come so; `false` at the end of the object.
+    /// Reads one member; `false` at the end of the object.
     #[inline(always)]
-    fn foreseen(&mut self, found: &mut Found<'b>) -> Option<bool> {
-        macro_rules! strings {
-            ($($letters:literal $name:literal $field:ident $place:ident,)*) => {$(
-                if self.letters() == Some($letters) && self.eat($name) {
-                    found.seen |= 1 << Field::$field as u16;
-                    found.$place = self.string()?;
-                    if !self.next()? {
-                        return Some(false);
-                    }
-                }
-            )*};
-        }
-        macro_rules! numbers {
-            ($($letters:literal $name:literal $field:ident $place:ident,)*) => {$(
-                if self.letters() == Some($letters) && self.eat($name) {
-                    found.seen |= 1 << Field::$field as u16;
-                    found.$place = self.number()?;
-                    if !self.next()? {
-                        return Some(false);
-                    }
-                }
-            )*};
-        }
-        strings! {
-            b"even" b"\"event_id\":" EventId id,
-            b"time" b"\"timestamp\":" Timestamp timestamp,
-            b"kind" b"\"kind\":" Kind kind,
-            b"subj" b"\"subject\":" Subject subject,
-            b"sour" b"\"source\":" Source source,
-        }
-        numbers! {
-            b"valu" b"\"value\":" Value value,
-            b"beau" b"\"beauty_score\":" BeautyScore score,
-        }
-        strings! {
-            b"chao" b"\"chaos_fingerprint\":" ChaosFingerprint fingerprint,
-            b"danc" b"\"dance_sequence\":" DanceSequence dance,
-            b"wisd" b"\"wisdom\":" Wisdom wisdom,
-        }
-        Some(true)
-    }
-
-    /// Reads one member, whichever it is; `false` at the end of the object.
     fn member(&mut self, found: &mut Found<'b>) -> Option<bool> {
         // The first letters tell the names apart.
         let (named, field) = match self.letters()? {

@@ -1,16 +1,18 @@
-//! The program under load: started with its defaults, a free port and a folder of its own.
+//! The program under load, or a peer's: started with a free port and a folder of its own.
 //!
 //! The rule: it ends with the bench, however that ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The token of every server.
 pub const TOKEN: &str = "bench-token";
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Lines of a log that are shown.
+const LOG_LINES: usize = 100;
 /// Largest answer that is read.
 const ANSWER_BYTES: u64 = 16 << 20;
 
@@ -42,19 +44,42 @@ pub fn built(name: &str) -> PathBuf {
 }
 
 impl Server {
-    /// Starts it with the defaults and `config`, and waits until it is ready.
+    /// Starts ours with the defaults and `config`, and waits until it is ready. `BENCH_PROGRAM` names
+    /// another build of it than the one at hand, to compare with.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
     pub fn start(config: &str) -> Self {
+        let program =
+            std::env::var_os("BENCH_PROGRAM").map_or_else(|| built("shimmer"), PathBuf::from);
+        let arguments = |dir: &Path, address: SocketAddr| {
+            std::fs::write(dir.join("shimmer.toml"), config).expect("a file");
+            let port = address.port().to_string();
+            ["run", "--host", "127.0.0.1", "--port", &port].map(str::to_owned).into()
+        };
+        let is_ready =
+            |address| Client::open(address).is_some_and(|mut client| client.get("/ready").0 == 200);
+        Self::launch(&program, arguments, is_ready)
+    }
+
+    /// Starts any program: `arguments` puts its files into the folder where it runs and tells it the
+    /// address. Waits until it `is_ready`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn launch(
+        program: &Path,
+        arguments: impl FnOnce(&Path, SocketAddr) -> Vec<String>,
+        is_ready: impl Fn(SocketAddr) -> bool,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a free port");
-        std::fs::write(dir.path().join("shimmer.toml"), config).expect("a file");
         let log = std::fs::File::create(dir.path().join("log")).expect("a file");
-        let child = Command::new(built("shimmer"))
-            .args(["run", "--host", "127.0.0.1", "--port", &address.port().to_string()])
+        let child = Command::new(program)
+            .args(arguments(dir.path(), address))
             .current_dir(dir.path())
             .env("DASHBOARD_TOKEN", TOKEN)
             .stdin(Stdio::null())
@@ -64,9 +89,10 @@ impl Server {
             .expect("the program starts");
         let server = Self { child, address, dir };
         let deadline = Instant::now() + PATIENCE;
-        let ready = || Client::open(address).map(|mut client| client.get("/ready").0);
-        while ready() != Some(200) {
-            assert!(Instant::now() < deadline, "the program is not ready");
+        while !is_ready(address) {
+            let late = Instant::now() >= deadline;
+            assert!(!late, "{} is not ready: {}", program.display(), server.log());
+            // Poll: it opens its port when it is ready.
             std::thread::park_timeout(Duration::from_millis(20));
         }
         server
@@ -86,10 +112,12 @@ impl Server {
         self.child.id()
     }
 
-    /// What it logged.
+    /// The end of what it logged.
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        let text = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 }
 
@@ -116,7 +144,15 @@ impl Client {
     /// # Panics
     /// When the connection breaks.
     pub fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"), &[])
+        self.get_with(path, "")
+    }
+
+    /// The same with further `headers`, each with its line end.
+    ///
+    /// # Panics
+    /// When the connection breaks.
+    pub fn get_with(&mut self, path: &str, headers: &str) -> (u16, Vec<u8>) {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n"), &[])
     }
 
     /// Status of a POST of NDJSON.

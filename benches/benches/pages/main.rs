@@ -3,13 +3,11 @@
 //! The rule: CPU time of the program's threads, over a connection that is kept, in turn with a plain
 //! hyper server that sends as many bytes and with the plain encoder on the same series.
 
-mod node;
 mod peer;
 
 use bytes::Bytes;
-use node::{Client, Node};
 use peer::Peer;
-use shimmer_benches::{BATCH, Case, cpu_ns, median, ndjson, quantile, rounds};
+use shimmer_benches::{BATCH, Case, Client, Cpu, Server, cpu_ns, median, ndjson, quantile, rounds};
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -36,21 +34,27 @@ fn told(page: &[u8], route: &str) -> (f64, f64) {
 
 /// The same of the page now.
 fn tell(client: &mut Client, route: &str) -> (f64, f64) {
-    assert_eq!(client.get("/metrics", ""), 200);
-    told(client.body(), route)
+    told(&page(client, "/metrics"), route)
+}
+
+/// The body of a page that is there.
+fn page(client: &mut Client, path: &str) -> Vec<u8> {
+    let (status, body) = client.get(path);
+    assert_eq!(status, 200, "{path}");
+    body
 }
 
 /// CPU microseconds a question, and keeps what the program says of the time until the answer began.
-fn asked(node: &Node, path: &str, headers: &str, handler: &RefCell<Vec<f64>>) -> f64 {
+fn asked(node: &Server, path: &str, headers: &str, handler: &RefCell<Vec<f64>>) -> f64 {
     let mut client = Client::open(node.address).expect("a connection");
     let route = path.split('?').next().unwrap_or(path);
-    client.get(path, headers);
+    client.get_with(path, headers);
     let first = tell(&mut client, route);
-    let before = node.cpu();
+    let cpu = Cpu::of(node.pid());
     for _ in 0..ASKED {
-        assert_eq!(client.get(path, headers), 200);
+        assert_eq!(client.get_with(path, headers).0, 200);
     }
-    let took = node.cpu() - before;
+    let took = cpu.ns_since();
     let last = tell(&mut client, route);
     handler.borrow_mut().push((last.0 - first.0) / (last.1 - first.1));
     us(took) / f64::from(ASKED)
@@ -58,27 +62,25 @@ fn asked(node: &Node, path: &str, headers: &str, handler: &RefCell<Vec<f64>>) ->
 
 /// The same of a scrape to which every value of the plugin is new: of a client that asks all the time,
 /// or of one that comes back after a pause.
-fn changed(node: &Node, pause: Duration, handler: &RefCell<Vec<f64>>) -> f64 {
+fn changed(node: &Server, pause: Duration, handler: &RefCell<Vec<f64>>) -> f64 {
     let mut client = Client::open(node.address).expect("a connection");
     let mut took = 0;
     for _ in 0..CHANGES {
-        client.get("/metrics", "");
-        let page = client.body().to_vec();
-        assert_eq!(client.get("/x/series/step", ""), 200);
+        let old = page(&mut client, "/metrics");
+        page(&mut client, "/x/series/step");
         std::thread::park_timeout(pause);
-        loop {
-            let before = node.cpu();
-            assert_eq!(client.get("/metrics", ""), 200);
-            let after = node.cpu();
-            let lines = client.body().split(|byte| *byte == b'\n');
-            let old = page.split(|byte| *byte == b'\n');
-            if lines.zip(old).filter(|(new, old)| new != old).count() > 4_000 {
-                took += after - before;
-                break;
+        let new = loop {
+            let cpu = Cpu::of(node.pid());
+            let new = page(&mut client, "/metrics");
+            let ns = cpu.ns_since();
+            let [before, after] = [&old, &new].map(|page| page.split(|byte| *byte == b'\n'));
+            if after.zip(before).filter(|(new, old)| new != old).count() > 4_000 {
+                took += ns;
+                break new;
             }
-        }
+        };
         // A page does not know yet how long it took itself; the next one does.
-        let first = told(client.body(), "/metrics").0;
+        let first = told(&new, "/metrics").0;
         handler.borrow_mut().push(tell(&mut client, "/metrics").0 - first);
     }
     us(took) / f64::from(CHANGES)
@@ -86,10 +88,10 @@ fn changed(node: &Node, pause: Duration, handler: &RefCell<Vec<f64>>) -> f64 {
 
 fn plain(peer: &Peer) -> f64 {
     let mut client = Client::open(peer.address).expect("a connection");
-    client.get("/", "");
+    client.get("/");
     let before = Peer::cpu();
     for _ in 0..ASKED {
-        assert_eq!(client.get("/", ""), 200);
+        page(&mut client, "/");
     }
     us(Peer::cpu() - before) / f64::from(ASKED)
 }
@@ -121,14 +123,13 @@ fn handler(of: &str, times: RefCell<Vec<f64>>) {
     );
 }
 
-fn metrics(node: &Node, client: &mut Client) {
+fn metrics(node: &Server, client: &mut Client) {
     for number in 1..=40 {
-        client.get(&format!("/x/series/items-{number}"), "");
+        client.get(&format!("/x/series/items-{number}"));
     }
     std::thread::park_timeout(TOLD);
-    client.get("/metrics", "");
-    client.get("/metrics", "");
-    let page = std::str::from_utf8(client.body()).expect("a page is text").to_owned();
+    page(client, "/metrics");
+    let page = String::from_utf8(page(client, "/metrics")).expect("a page is text");
     let lines = page.lines().filter(|line| !line.starts_with('#')).count();
     let families = peer::families(&page);
     let hyper = Peer::start(Bytes::from(page.clone()));
@@ -152,10 +153,9 @@ fn metrics(node: &Node, client: &mut Client) {
     handler("/metrics again, gzip", packed);
 }
 
-fn snapshot(node: &Node, client: &mut Client) {
+fn snapshot(node: &Server, client: &mut Client) {
     assert_eq!(client.post(ndjson(0, BATCH).as_bytes()), 200);
-    assert_eq!(client.get(SNAPSHOT, ""), 200);
-    let page = Bytes::copy_from_slice(client.body());
+    let page = Bytes::from(page(client, SNAPSHOT));
     let events = page.windows(6).filter(|six| six == b"\"seq\":").count();
     println!("\n{SNAPSHOT}: {events} events in {} bytes\n", page.len());
     assert_eq!(events, 500);
@@ -179,7 +179,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let node = Node::start();
+    let node = Server::start(&Server::plugin("series"));
     let mut client = Client::open(node.address).expect("a connection");
     metrics(&node, &mut client);
     // The first one has been idle for longer than the program waits.

@@ -3,8 +3,8 @@
 //! The rule: what is late is sent at once, so the rate holds over the whole case.
 
 use crate::dialect::{Dialect, Role, TOPIC, masked, mqtt_publish};
-use crate::peer::TOKEN;
 use rustix::time::{ClockId, clock_gettime};
+use shimmer_benches::TOKEN;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -3,11 +3,11 @@
 //! The rule: CPU time and deliveries are read at the same two moments, both while events flow evenly.
 
 use crate::dialect::Dialect;
-use crate::peer::{Peer, Server};
+use crate::peer::Peer;
 use crate::publish::{Pace, publish};
 use crate::swarm::{Pause, Signals, Swarm};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use shimmer_benches::{memory, quantile};
+use shimmer_benches::{Cpu, Server, memory, quantile};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -123,11 +123,11 @@ fn watch(
     // Relaxed: a hint from which event on times count.
     signals.timed_from.store(case.pace.rate * WARM.as_secs(), Ordering::Relaxed);
     let begun = Instant::now();
-    let read = || (signals.delivered.load(Ordering::Relaxed), server.cpu_ns());
-    let (deliveries, cpu_ns) = read();
+    let delivered = || signals.delivered.load(Ordering::Relaxed);
+    let (deliveries, cpu) = (delivered(), Cpu::of(server.pid()));
     std::thread::sleep(Duration::from_secs(seconds));
-    let (more, cpu_more) = read();
-    (more - deliveries, cpu_more - cpu_ns, begun.elapsed(), socket_pages())
+    let (more, cpu_ns) = (delivered(), cpu.ns_since());
+    (more - deliveries, cpu_ns, begun.elapsed(), socket_pages())
 }
 
 /// A quantile of the times; infinite when none of the events came whose times count.

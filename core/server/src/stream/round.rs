@@ -12,6 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Text read for one round, about.
 const ROUND_BYTES: usize = 1 << 20;
 
+/// Clients of a round that are served between two looks for new events: less than a millisecond.
+const LOOK_EVERY: usize = 64;
+
+/// A round that was held up for more flush delays than this is followed by no longer a rest.
+const LONG_ROUND: u32 = 8;
+
 /// Text read at once for clients that are behind, about. More than a socket usually takes would be read in vain.
 const BEHIND_BYTES: usize = 128 << 10;
 
@@ -21,22 +27,23 @@ const BEHIND_CHAINED: u64 = 256;
 impl Shard {
     /// Time until the next round, or `None` when the log will ring.
     pub(super) fn next_round(&mut self, now: Instant) -> Option<Duration> {
-        if !self.is_heard()
-            || (self.log.published() <= self.cursor && self.log.arm(self.cursor + 1))
-        {
+        if !self.is_heard() || (self.log.published() <= self.sent && self.log.arm(self.sent + 1)) {
             return None;
         }
         Some(self.round_at(now).saturating_duration_since(now))
     }
 
     pub(super) fn round_due(&self, now: Instant) -> bool {
-        self.is_heard() && self.log.published() > self.cursor && self.round_at(now) <= now
+        self.is_heard() && self.log.published() > self.sent && self.round_at(now) <= now
     }
 
-    /// The next round may begin one flush delay after the last one began, so an idle shard sends at once.
+    /// The next round may begin one flush delay after the last one began, so an idle shard sends at once; and
+    /// after a rest half as long as that round, since a send costs the same with more events in it.
     fn round_at(&self, now: Instant) -> Instant {
         match self.last_round {
-            Some(last) if !self.more => last + self.flush,
+            Some((last, took)) if !self.more => {
+                last + self.flush.max(took.min(LONG_ROUND * self.flush) * 3 / 2)
+            }
             _ => now,
         }
     }
@@ -45,17 +52,23 @@ impl Shard {
         self.forms != [0; Protocol::FORMS]
     }
 
-    /// Encodes what is new and sends it to everybody who keeps up, one write each.
+    /// Encodes what is new and sends it to everybody who keeps up, one write each. What comes meanwhile goes to
+    /// those whose turn is still to come, so that nobody waits for longer than from one turn to the next.
     pub(super) fn round(&mut self, now: Instant) {
         let to = self.log.published();
-        let span = Span { from: self.cursor + 1, to, bytes: ROUND_BYTES };
+        let span = Span { from: self.sent + 1, to, bytes: ROUND_BYTES };
         let forms: Forms = self.forms.map(|clients| clients > 0);
         self.live.fill(&self.log, &mut self.terms, &span, forms);
-        self.cursor = self.live.last();
-        self.more = self.cursor < to;
-        self.last_round = Some(now);
+        self.sent = self.live.last();
+        self.cursor = self.cursor.max(self.sent);
+        self.more = self.sent < to;
         self.shared.tally.rounds.add(1);
         for index in 0..self.clients.places() {
+            if index % LOOK_EVERY == LOOK_EVERY - 1 && self.log.published() > self.cursor {
+                let to = self.log.published();
+                self.live.extend(&self.log, &mut self.terms, to, ROUND_BYTES);
+                self.cursor = self.live.last();
+            }
             let Some((key, client)) = self.clients.at(index) else { continue };
             if !client.is_up_to_date() {
                 continue;
@@ -68,6 +81,7 @@ impl Shard {
                 self.pump(key);
             }
         }
+        self.last_round = Some((now, now.elapsed()));
     }
 
     /// One bounded step for one client: what is under way, what it is owed, a heartbeat.

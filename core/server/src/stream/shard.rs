@@ -55,15 +55,17 @@ pub(super) struct Shard {
     topics: HashMap<Arc<str>, Vec<u64>>,
     /// Clients of the log in each form.
     pub(super) forms: [usize; Protocol::FORMS],
-    /// Last sequence that clients who keep up have been sent.
+    /// Last sequence that a client who keeps up has been sent.
     pub(super) cursor: u64,
+    /// Last sequence that all of them have been sent.
+    pub(super) sent: u64,
     /// The newest events, encoded.
     pub(super) live: Window,
     /// Older events, encoded for whoever is behind.
     pub(super) behind: Window,
     pub(super) gathered: Gathered,
-    /// When the last round began.
-    pub(super) last_round: Option<Instant>,
+    /// When the last round began, and how long it took.
+    pub(super) last_round: Option<(Instant, Duration)>,
     /// The last round could not hold all there was.
     pub(super) more: bool,
     pub(super) flush: Duration,
@@ -100,6 +102,7 @@ impl Shard {
             topics: HashMap::new(),
             forms: [0; Protocol::FORMS],
             cursor: log.published(),
+            sent: log.published(),
             live: Window::default(),
             behind: Window::default(),
             gathered: Gathered::default(),
@@ -238,6 +241,7 @@ impl Shard {
         if self.forms == [0; Protocol::FORMS] {
             // Nobody listened, so nothing was read; rounds begin from here.
             self.cursor = self.log.published();
+            self.sent = self.cursor;
         }
         self.forms[protocol.form()] += 1;
         self.shared.tally.gaps.add(u64::from(place.gap.is_some()));

@@ -40,6 +40,8 @@ pub(super) struct Window {
     bytes: [Vec<u8>; Protocol::FORMS],
     forms: Forms,
     text: Vec<u8>,
+    /// Bytes of text held.
+    encoded: usize,
     deflater: Deflater,
     /// Few enough to be compressed in a chain, and each by itself.
     chained: bool,
@@ -64,15 +66,29 @@ impl Window {
         let events = (span.to + 1).saturating_sub(span.from);
         self.chained = events <= CHAINED_EVENTS;
         self.alone = events <= ALONE_EVENTS;
-        let mut encoded = 0;
+        self.read(log, terms, span);
+    }
+
+    /// Adds what follows, up to `to` and within the bounds of a fill to `bytes`.
+    pub(super) fn extend(&mut self, log: &impl Log, terms: &mut Terms, to: u64, bytes: usize) {
+        let chain_end = if self.chained { self.first + CHAINED_EVENTS - 1 } else { u64::MAX };
+        let to = to.min(chain_end);
+        self.alone &= (to + 1).saturating_sub(self.first) <= ALONE_EVENTS;
+        self.read(log, terms, &Span { from: self.last() + 1, to, bytes });
+    }
+
+    fn read(&mut self, log: &impl Log, terms: &mut Terms, span: &Span) {
         let mut chases = 0;
-        while self.last() < span.to && self.entries.len() < WINDOW_EVENTS && encoded < span.bytes {
+        while self.last() < span.to
+            && self.entries.len() < WINDOW_EVENTS
+            && self.encoded < span.bytes
+        {
             let seq = self.last() + 1;
             self.text.clear();
             let names = log.read(seq, &mut self.text).and_then(|ids| terms.resolve(ids, log));
             match names {
                 Some(names) => {
-                    encoded += self.text.len();
+                    self.encoded += self.text.len();
                     self.push(seq, names);
                 }
                 // Overwritten. Later events may still be kept, but they belong behind a gap.
@@ -89,6 +105,7 @@ impl Window {
     pub(super) fn clear(&mut self) {
         self.first = self.last() + 1;
         self.entries.clear();
+        self.encoded = 0;
         self.bytes.iter_mut().for_each(Vec::clear);
     }
 
@@ -370,6 +387,36 @@ pub(super) mod tests {
             assert_eq!(bytes(3) != bytes(0), alone, "{events}");
             assert_eq!(bytes(4) != bytes(0), chained, "{events}");
         }
+    }
+
+    #[test]
+    fn what_is_added_is_encoded_as_if_it_had_been_there() {
+        let log = Plain { padding: "p".repeat(100), ..Plain::new(1..=2 * CHAINED_EVENTS) };
+        let mut terms = Terms::new();
+        let mut whole = Window::default();
+        let span = |to| Span { from: 1, to, bytes: 1 << 20 };
+        whole.fill(&log, &mut terms, &span(100), [true; 5]);
+        let mut grown = Window::default();
+        grown.fill(&log, &mut terms, &span(1), [true; 5]);
+        for to in [1, 2, 40, 99, 100] {
+            grown.extend(&log, &mut terms, to, 1 << 20);
+            assert_eq!(grown.last(), to);
+        }
+        for form in 0..5 {
+            assert_eq!(grown.after(0, form).bytes(), whole.after(0, form).bytes(), "{form}");
+        }
+        // Compressed by itself is no more than is worth it, and a chain ends where a fill would have ended it.
+        grown.extend(&log, &mut terms, ALONE_EVENTS + 1, 1 << 20);
+        assert!(
+            grown.after(ALONE_EVENTS, 3).bytes().ends_with(grown.after(ALONE_EVENTS, 0).bytes())
+        );
+        grown.extend(&log, &mut terms, 2 * CHAINED_EVENTS, 1 << 20);
+        assert_eq!(grown.last(), CHAINED_EVENTS);
+        // A full window takes no more.
+        let mut full = Window::default();
+        full.fill(&log, &mut terms, &Span { from: 1, to: 20, bytes: 1 }, [true; 5]);
+        full.extend(&log, &mut terms, 20, 1);
+        assert_eq!(full.last(), 1);
     }
 
     #[test]

@@ -181,7 +181,8 @@ fn a_compressed_stream_goes_on_behind_a_gap() {
                 other => panic!("unexpected {other:?}"),
             }
         }
-        assert!(gaps > 0, "it lagged");
+        // One for each time that its socket took something meanwhile, and not one for each piece of the loss.
+        assert!((1..10).contains(&gaps), "{gaps}");
     }
     until("they keep up again", || rig.hub.stats().clients_slow == 0);
     let last = rig.put_many(2, "");

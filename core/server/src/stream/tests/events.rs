@@ -230,3 +230,23 @@ fn an_idle_shard_sends_at_once_and_a_busy_one_gathers() {
     assert!(start.elapsed() >= Duration::from_millis(990), "{:?}", start.elapsed());
     assert_eq!(rig.hub.stats().rounds_total, 2);
 }
+
+#[test]
+fn what_comes_during_a_round_reaches_everybody() {
+    let rig = rig(1 << 12, |config| {
+        config.shards = 1;
+        config.flush_ms = 2;
+    });
+    let mut clients: Vec<_> = (0..200).map(|_| rig.ws(|_| {})).collect();
+    until("they are there", || rig.hub.stats().clients() == 200);
+    for turn in 0..100 {
+        let rounds = rig.hub.stats().rounds_total;
+        rig.put_many(1, "");
+        until("a round has begun", || rig.hub.stats().rounds_total > rounds);
+        let last = rig.put_many(1, "");
+        // Nothing more comes that would ring, so that who had their turn early must get the rest all the same.
+        for client in &mut clients {
+            assert_covers(&client.to(last), 2 * turn + 1, last);
+        }
+    }
+}

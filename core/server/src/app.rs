@@ -12,7 +12,7 @@ use crate::data_dir::DataDir;
 use crate::fold::Fold;
 use crate::fractal::Studio;
 use crate::http::RequestIds;
-use crate::ingest::{Buffers, IngestLog, Intake, Stage};
+use crate::ingest::{Bodies, Buffers, IngestLog, Intake, Stage};
 use crate::limiter::Limiter;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
@@ -34,6 +34,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) ingest_log: IngestLog,
     pub(crate) intake: Intake,
+    pub(crate) bodies: Bodies,
     pub(crate) stage: Stage,
     pub(crate) buffers: Buffers,
     pub(crate) request_ids: RequestIds,
@@ -68,6 +69,7 @@ impl App {
         Self {
             stage: Stage::new(parts.config.ring.sync),
             intake: Intake::default(),
+            bodies: Bodies::default(),
             buffers: Buffers::default(),
             config: RwLock::new(Arc::new(parts.config)),
             node_id: parts.node_id,

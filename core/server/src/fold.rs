@@ -133,6 +133,11 @@ impl Fold {
         }
     }
 
+    /// Folds every published event, so that this gate lets the ring go on.
+    pub(crate) fn catch_up(&self) {
+        drop(self.caught_up());
+    }
+
     fn follow(&self) {
         // A ring smaller than the threshold would be full before the thread woke.
         let threshold = WAKE_EVENTS.min(self.capacity / 4).max(1);

@@ -11,7 +11,7 @@ use crate::http::{Problem, Refused};
 
 /// Bodies up to this need no room: there are no more of them than connections, and they are done with
 /// at once.
-pub(super) const FREE_BYTES: usize = 32 << 10;
+pub(crate) const FREE_BYTES: usize = 32 << 10;
 /// By how much a body of unknown length gets room.
 const STEP_BYTES: usize = 256 << 10;
 
@@ -29,14 +29,14 @@ pub(crate) struct Room {
 
 impl Intake {
     /// Room for a body, none yet; all together get `most`.
-    pub(super) fn room(&self, most: usize) -> Room {
+    pub(crate) fn room(&self, most: usize) -> Room {
         Room { all: self.0.clone(), most, held: 0 }
     }
 }
 
 impl Room {
     /// Makes sure of room for `bytes` in all, or 503. A body that is alone always has room.
-    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), Refused> {
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), Refused> {
         if bytes <= FREE_BYTES.max(self.held) {
             return Ok(());
         }

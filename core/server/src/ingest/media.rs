@@ -54,10 +54,14 @@ impl Media {
         }
     }
 
-    /// One event without headers that say more about it than `content_type`.
-    pub(crate) fn plain(content_type: Option<&[u8]>) -> Result<Self, Refused> {
+    /// The same without headers that say more than `content_type`.
+    pub(crate) fn plain(form: Form, content_type: Option<&[u8]>) -> Result<Self, Refused> {
         let mut room = [0; ESSENCE_BYTES];
-        Self::of_one(essence(content_type, &mut room), || false)
+        let essence = essence(content_type, &mut room);
+        match form {
+            Form::One => Self::of_one(essence, || false),
+            Form::Many => Self::of_many(essence),
+        }
     }
 
     fn of_one(essence: &str, is_cloud: impl FnOnce() -> bool) -> Result<Self, Refused> {

@@ -3,6 +3,7 @@
 //! The rule: the token is checked before a byte of the body is read, everything is checked before
 //! anything is stored, and the answer is sent when the events are readable.
 
+mod bodies;
 mod body;
 mod intake;
 mod log;
@@ -14,7 +15,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
@@ -25,8 +25,9 @@ use crate::config::Config;
 use crate::http::{Answer, Refused, RequestId};
 use crate::listener::Peer;
 
+pub(crate) use bodies::{Bodies, Buffer};
 pub(crate) use body::timeout_passed;
-pub(crate) use intake::Intake;
+pub(crate) use intake::{FREE_BYTES, Intake, Room};
 pub(crate) use log::IngestLog;
 pub(crate) use stage::Stage;
 pub(crate) use store::{Buffers, unix_ns};
@@ -107,19 +108,20 @@ fn count_busy(app: &App, refused: &Refused) {
     }
 }
 
-/// Who posts one event in JSON and as what, for a request without headers that would say more.
+/// Who posts and as what, for a request without headers that would say more.
 pub(crate) fn admit_plain(
     app: &App,
     config: &Arc<Config>,
+    form: Form,
     authorization: Option<&[u8]>,
     content_type: Option<&[u8]>,
 ) -> Result<Admitted, Refused> {
     let caller = app.auth.caller_by(authorization)?;
-    let media = Media::plain(content_type)?;
+    let media = Media::plain(form, content_type)?;
     Ok(Admitted { config: config.clone(), caller, media })
 }
 
-/// Stores the event of such a request; appends what its client is told.
+/// Stores the events of such a request; appends what its client is told.
 pub(crate) fn post_plain(
     app: &App,
     address: IpAddr,
@@ -128,10 +130,10 @@ pub(crate) fn post_plain(
     body: &[u8],
     told: &mut Vec<u8>,
 ) -> Result<(), Refused> {
-    limit(app, &admitted.config, address, &admitted.caller, 1)?;
-    let Media::One(media) = admitted.media else { unreachable!("a plain post is one event") };
-    let stored = store::one(app, id, admitted, media, &HeaderMap::new(), body, told);
-    stored.inspect_err(|refused| app.metrics.ingest.refused(refused.status()))
+    if let Media::One(_) = admitted.media {
+        limit(app, &admitted.config, address, &admitted.caller, 1)?;
+    }
+    store(app, address, id, admitted, &HeaderMap::new(), body, told)
 }
 
 fn admit(
@@ -155,19 +157,30 @@ fn stored(
     id: &RequestId,
     admitted: &Admitted,
     headers: &HeaderMap,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<Answer, Refused> {
-    let outcome = match admitted.media {
-        Media::One(media) => {
-            let mut told = Vec::new();
-            store::one(app, id, admitted, media, headers, body, &mut told)
-                .map(|()| Answer::json(told))
+    let mut told = Vec::new();
+    store(app, peer.remote.ip(), id, admitted, headers, body, &mut told)?;
+    Ok(Answer::json(told))
+}
+
+fn store(
+    app: &App,
+    address: IpAddr,
+    id: &RequestId,
+    admitted: &Admitted,
+    headers: &HeaderMap,
+    body: &[u8],
+    told: &mut Vec<u8>,
+) -> Result<(), Refused> {
+    let stored = match admitted.media {
+        Media::One(media) => store::one(app, id, admitted, media, headers, body, told),
+        Media::Many(media) => {
+            let charge = |events| limit(app, &admitted.config, address, &admitted.caller, events);
+            store::many(app, id, admitted, media, body, told, charge)
         }
-        Media::Many(media) => store::many(app, id, admitted, media, body, |events| {
-            limit(app, &admitted.config, peer.remote.ip(), &admitted.caller, events)
-        }),
     };
-    outcome.inspect_err(|refused| app.metrics.ingest.refused(refused.status()))
+    stored.inspect_err(|refused| app.metrics.ingest.refused(refused.status()))
 }
 
 fn limit(

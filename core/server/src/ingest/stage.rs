@@ -1,8 +1,9 @@
 //! Where the long work of ingest is done: on a few threads beside those that serve pages.
 //!
 //! A thread that has parsed for a while has used up its share of the processor, and the kernel lets
-//! it wait when it wakes; a page that it then has to answer waits with it. The rule: what takes long
-//! never runs on a thread of the runtime, and the number of threads it runs on is bounded.
+//! it wait when it wakes; a page that it then has to answer waits with it. But to hand a body over and to
+//! wake two threads for it costs as much as reading some hundred events. The rule: what takes longer than a
+//! millisecond or two never runs on a thread of the runtime, and the number of threads it runs on is bounded.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use super::bodies::BODY_BYTES;
 use crate::config::SyncMode;
 use crate::http::{Problem, Refused};
 
-/// A body above this takes longer than handing it over costs.
-const LARGE_BYTES: usize = 32 << 10;
+/// A body above this takes long: some thousand events.
+const LARGE_BYTES: usize = BODY_BYTES;
 /// Wait for a thread from which on nobody else is let in to wait.
 const BEHIND: Duration = Duration::from_millis(100);
 /// Longest wait for a thread. Who would wait longer is told to come again.

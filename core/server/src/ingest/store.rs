@@ -4,16 +4,15 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 use shimmer_event::{Batch, BatchError, Event, EventError, FieldError, Parser, Receipt, TAIL};
 use shimmer_ring::{Entry, Outcome, PublishError, Reserve, Submission};
 
 use super::media::{Many, One, cloud_headers};
 use super::{Admitted, IngestLog};
 use crate::app::App;
-use crate::http::{Answer, Problem, Refused, RequestId};
+use crate::http::{Problem, Refused, RequestId};
 use crate::plugins::limits;
 
 /// Memory for each buffer that is kept between batches.
@@ -113,9 +112,10 @@ pub(super) fn many(
     id: &RequestId,
     admitted: &Admitted,
     media: Many,
-    body: &Bytes,
+    body: &[u8],
+    told: &mut Vec<u8>,
     charge: impl FnOnce(usize) -> Result<(), Refused>,
-) -> Result<Answer, Refused> {
+) -> Result<(), Refused> {
     let limits = limits(&admitted.config);
     let receipt = receipt(app, admitted);
     app.buffers.lend(|batch, stored| {
@@ -124,17 +124,31 @@ pub(super) fn many(
             Many::Array => batch.parse_array(body, &receipt, &limits),
             Many::CloudBatch => batch.parse_cloudevents_batch(body, &receipt, &limits),
         };
-        let answer = parsed
+        let done = parsed
             .map_err(refuse_batch)
             .and_then(|()| charge(batch.events().len() + batch.rejected().len()))
-            .and_then(|()| publish_batch(app, id, admitted, batch, stored));
+            .and_then(|()| publish_batch(app, id, admitted, batch, stored, told));
         if body.len() > KEEP_BYTES {
             batch.trim(KEEP_BYTES);
             stored.entries.shrink_to(KEEP_BYTES / size_of::<Entry<'_>>());
             stored.outcomes.shrink_to(KEEP_BYTES / size_of::<Outcome>());
         }
-        answer
+        done
     })
+}
+
+/// What the client of a batch is told.
+#[derive(Serialize)]
+struct Told {
+    accepted: u64,
+    duplicates: u64,
+    rejected: Vec<Rejected>,
+}
+
+#[derive(Serialize)]
+struct Rejected {
+    index: usize,
+    errors: Vec<FieldError>,
 }
 
 fn publish_batch(
@@ -143,12 +157,15 @@ fn publish_batch(
     admitted: &Admitted,
     batch: &Batch,
     stored: &mut Stored,
-) -> Result<Answer, Refused> {
-    let mut rejected: Vec<(usize, Vec<FieldError>)> = batch.rejected().to_vec();
+    told: &mut Vec<u8>,
+) -> Result<(), Refused> {
+    let reject = |index, errors| Rejected { index, errors };
+    let given = batch.rejected().iter().cloned();
+    let mut rejected: Vec<_> = given.map(|(index, errors)| reject(index, errors)).collect();
     let mut entries = emptied(std::mem::take(&mut stored.entries));
     for (index, event) in batch.events() {
         match foreign_source(admitted, &event) {
-            Some(error) => rejected.push((index, vec![error])),
+            Some(error) => rejected.push(reject(index, vec![error])),
             None => entries.push(entry(&event)),
         }
     }
@@ -166,7 +183,7 @@ fn publish_batch(
     };
     if accepted + duplicates < outcomes.len() as u64 {
         let without = submitted().filter(|(_, outcome)| **outcome == Outcome::NamesFull);
-        rejected.extend(without.map(|((index, _), _)| (index, vec![names_full(app)])));
+        rejected.extend(without.map(|((index, _), _)| reject(index, vec![names_full(app)])));
     }
     let mut lines = app.ingest_log.lines(admitted.config.log.ingest_per_second, accepted);
     for ((_, event), outcome) in submitted() {
@@ -178,20 +195,26 @@ fn publish_batch(
             lines -= 1;
         }
     }
-    rejected.sort_by_key(|(index, _)| *index);
+    rejected.sort_by_key(|rejected| rejected.index);
     app.metrics.ingest.took(accepted, duplicates, rejected.len() as u64);
-    let rejected: Vec<_> = rejected
-        .into_iter()
-        .map(|(index, errors)| json!({ "index": index, "errors": errors }))
-        .collect();
-    Ok(Answer::value(&json!({
-        "accepted": accepted, "duplicates": duplicates, "rejected": rejected,
-    })))
+    let written = serde_json::to_writer(told, &Told { accepted, duplicates, rejected });
+    written.map_err(|error| {
+        tracing::error!(%error, "an answer could not be written");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the events are stored; the answer is not")
+    })
 }
 
 fn publish(app: &App, entries: &[Entry<'_>], outcomes: &mut Vec<Outcome>) -> Result<(), Refused> {
     let submission = Submission { entries, cursor: None, reserve: Reserve::Ingest };
-    app.producer.publish(&submission, outcomes).map_err(refuse_publish)
+    match app.producer.publish(&submission, outcomes) {
+        // When it is our own statistics that the ring waits for, whoever publishes does their work.
+        Err(PublishError::Full) => {
+            app.fold.catch_up();
+            app.producer.publish(&submission, outcomes)
+        }
+        published => published,
+    }
+    .map_err(refuse_publish)
 }
 
 fn entry<'a>(event: &Event<'a>) -> Entry<'a> {

@@ -1,4 +1,4 @@
-//! The fast lane: plain posts of single events, from the socket to the ring without hyper.
+//! The fast lane: plain posts, from the socket to the ring without hyper.
 //!
 //! A connection begins here. Each read is answered as a whole, so requests that came together are
 //! answered in one write. The rule: with the first bytes that are not a plain post, or that nobody is
@@ -23,10 +23,11 @@ use super::front::panicked;
 use super::guard::is_own_host;
 use super::patience::Patience;
 use super::plain::{Asks, Begin, Head};
+use super::upload::Upload;
 use super::wire::{self, Top};
 use crate::app::App;
 use crate::config::Config;
-use crate::ingest::{self, Admitted};
+use crate::ingest::{self, Admitted, FREE_BYTES, Form};
 use crate::metrics::RouteLabel;
 
 /// Memory that an idle connection keeps for what comes next.
@@ -44,6 +45,10 @@ pub(super) struct Lane {
     remote: SocketAddr,
     /// The beginning of a request whose end is still to come.
     begun: Vec<u8>,
+    /// A longer body whose end is still to come.
+    upload: Option<Upload>,
+    /// Which route that is, or the last one was.
+    form: Form,
     answers: Vec<u8>,
     written: usize,
     patience: Patience,
@@ -96,6 +101,8 @@ impl Lane {
             stream,
             remote,
             begun: Vec::new(),
+            upload: None,
+            form: Form::One,
             answers: Vec::new(),
             written: 0,
             patience: Patience::until(deadline),
@@ -132,7 +139,9 @@ impl Lane {
                 State::Leaving => {
                     return Poll::Ready(Ok(Left::ToHyper(std::mem::take(&mut self.begun))));
                 }
-                State::Stopping if self.begun.is_empty() => self.state = State::Ending,
+                State::Stopping if self.begun.is_empty() && self.upload.is_none() => {
+                    self.state = State::Ending;
+                }
                 State::Open | State::Stopping | State::Ending => {}
             }
             if self.state == State::Ending {
@@ -170,6 +179,13 @@ impl Lane {
 
     /// Reads once and answers what is whole; `false` at the end of the stream.
     fn poll_requests(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if let Some(upload) = &mut self.upload {
+            let is_whole = ready!(upload.poll_receive(&mut self.stream, cx))?;
+            if let Some(upload) = self.upload.take_if(|_| is_whole) {
+                self.answer_upload(&upload);
+            }
+            return Poll::Ready(Ok(is_whole));
+        }
         ROOM.with_borrow_mut(|(room, told)| {
             let begun = self.begun.len();
             room[..begun].copy_from_slice(&self.begun);
@@ -222,7 +238,20 @@ impl Lane {
                 self.state = State::Leaving;
                 return done;
             };
+            self.form = head.asks.form;
             let Some(body) = rest.get(head.bytes..head.bytes + head.length) else {
+                if head.length > FREE_BYTES {
+                    let id = app.request_ids.of_value(head.request_id);
+                    let (first, length) = (&rest[head.bytes..], head.length);
+                    self.upload = known.take().and_then(|(_, admitted)| {
+                        Upload::begin(&app, admitted, id, started, length, first)
+                    });
+                    if self.upload.is_none() {
+                        self.state = State::Leaving;
+                        return done;
+                    }
+                    done = bytes.len();
+                }
                 if done > 0 || self.due == Due::Head {
                     let patience = Duration::from_millis(config.server.body_timeout_ms);
                     self.wait_for(Due::Body, started + patience);
@@ -235,7 +264,7 @@ impl Lane {
             let top = Top { id: &id, date: &date, varies, closing };
             let status = self.answer(admitted, top, body, told);
             let now = Instant::now();
-            app.metrics.http.answered(&RouteLabel::of_path("/event"), status, now - started);
+            app.metrics.http.answered(&route(self.form), status, now - started);
             started = now;
             done += head.bytes + head.length;
             if done == bytes.len() {
@@ -247,18 +276,33 @@ impl Lane {
 
     /// Whether, and as what, a body may come in here; who is refused is refused by hyper's way.
     fn admit(&self, config: &Arc<Config>, asks: Asks<'_>) -> Option<Admitted> {
-        let Asks { host, authorization, content_type } = asks;
+        let Asks { form, host, authorization, content_type } = asks;
         if !is_own_host(&config.server, host) {
             return None;
         }
-        ingest::admit_plain(&self.app, config, authorization, content_type).ok()
+        ingest::admit_plain(&self.app, config, form, authorization, content_type).ok()
     }
 
     /// Whether the request fits the lane's room and limits, and is short work.
     fn fits(&self, config: &Config, head: &Head<'_>) -> bool {
-        head.length <= config.limits.event_body_bytes
-            && head.bytes + head.length < BUFFER_BYTES
-            && !self.app.stage.takes(head.length)
+        let limit = match head.asks.form {
+            Form::One => config.limits.event_body_bytes,
+            Form::Many => config.limits.batch_bytes,
+        };
+        head.length <= limit && !self.app.stage.takes(head.length)
+    }
+
+    fn answer_upload(&mut self, upload: &Upload) {
+        let app = self.app.clone();
+        let date = wire::date(SystemTime::now());
+        let varies = !app.config().server.origins.is_empty();
+        let closing = self.state == State::Stopping;
+        let top = Top { id: &upload.id, date: &date, varies, closing };
+        let status = ROOM
+            .with_borrow_mut(|(_, told)| self.answer(&upload.admitted, top, upload.body(), told));
+        let now = Instant::now();
+        app.metrics.http.answered(&route(self.form), status, now - upload.started);
+        self.wait_for(Due::Head, now + self.head_timeout);
     }
 
     /// Answers one request.
@@ -299,6 +343,7 @@ impl Lane {
     fn give_up(&mut self) {
         self.state = State::Ending;
         self.begun = Vec::new();
+        self.upload = None;
         if self.due == Due::Head {
             tracing::debug!(peer = %self.remote, "no request came in time");
             return;
@@ -311,6 +356,13 @@ impl Lane {
         let top = Top { id: &id, date: &date, varies, closing: true };
         wire::put(&mut self.answers, top, &answer);
         let took = Duration::from_millis(app.config().server.body_timeout_ms);
-        app.metrics.http.answered(&RouteLabel::of_path("/event"), answer.status, took);
+        app.metrics.http.answered(&route(self.form), answer.status, took);
     }
+}
+
+fn route(form: Form) -> RouteLabel {
+    RouteLabel::of_path(match form {
+        Form::One => "/event",
+        Form::Many => "/events",
+    })
 }

@@ -8,6 +8,7 @@ mod lane;
 mod patience;
 mod plain;
 mod refusal;
+mod upload;
 mod wire;
 
 use std::future::poll_fn;

@@ -5,11 +5,17 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-/// The only line.
-const LINE: &[u8] = b"POST /event HTTP/1.1\r\n";
+use super::BUFFER_BYTES;
+use crate::ingest::{FREE_BYTES, Form};
+
+/// The only lines.
+const LINES: [(&[u8], Form); 2] =
+    [(b"POST /event HTTP/1.1\r\n", Form::One), (b"POST /events HTTP/1.1\r\n", Form::Many)];
 /// Most header fields, and most bytes of a head that is not whole yet.
 const MAX_FIELDS: usize = 32;
 const MAX_HEAD: usize = 8 << 10;
+// What is not whole yet fits one read.
+const _: () = assert!(MAX_HEAD + FREE_BYTES < BUFFER_BYTES);
 
 /// What the bytes of a client begin with.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +29,7 @@ pub(super) enum Begin<'a> {
 }
 
 /// The head of a plain post.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     pub(super) asks: Asks<'a>,
     pub(super) request_id: Option<&'a [u8]>,
@@ -34,8 +40,9 @@ pub(super) struct Head<'a> {
 }
 
 /// What decides whether, and as what, a body is taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asks<'a> {
+    pub(super) form: Form,
     pub(super) host: &'a str,
     pub(super) authorization: Option<&'a [u8]>,
     pub(super) content_type: Option<&'a [u8]>,
@@ -44,13 +51,14 @@ pub(super) struct Asks<'a> {
 impl<'a> Begin<'a> {
     /// Reads the head at the beginning of `bytes`.
     pub(super) fn of(bytes: &'a [u8]) -> Self {
-        let Some(fields) = bytes.strip_prefix(LINE) else {
-            return if LINE.starts_with(bytes) { Self::Unknown } else { Self::Other };
+        let Some((line, form)) = LINES.iter().find(|(line, _)| bytes.starts_with(line)) else {
+            let may_be = LINES.iter().any(|(line, _)| line.starts_with(bytes));
+            return if may_be { Self::Unknown } else { Self::Other };
         };
         let mut room = [EMPTY_HEADER; MAX_FIELDS];
-        match httparse::parse_headers(fields, &mut room) {
+        match httparse::parse_headers(&bytes[line.len()..], &mut room) {
             Ok(Status::Complete((length, headers))) => {
-                read(headers, LINE.len() + length).map_or(Self::Other, Self::Plain)
+                read(*form, headers, line.len() + length).map_or(Self::Other, Self::Plain)
             }
             Ok(Status::Partial) if bytes.len() < MAX_HEAD => Self::Unknown,
             _ => Self::Other,
@@ -59,8 +67,9 @@ impl<'a> Begin<'a> {
 }
 
 /// `None` where a field says something that is not plain.
-fn read<'a>(fields: &[Header<'a>], bytes: usize) -> Option<Head<'a>> {
-    let mut head = Head { bytes, ..Head::default() };
+fn read<'a>(form: Form, fields: &[Header<'a>], bytes: usize) -> Option<Head<'a>> {
+    let asks = Asks { form, host: "", authorization: None, content_type: None };
+    let mut head = Head { asks, request_id: None, bytes, length: 0 };
     let (mut host, mut length) = (None, None);
     for Header { name, value } in fields {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
@@ -126,7 +135,8 @@ mod tests {
         let other = |text: &str| assert_eq!(Begin::of(text.as_bytes()), Begin::Other, "{text}");
         for line in [
             "GET /event HTTP/1.1",
-            "POST /events HTTP/1.1",
+            "POST /eventss HTTP/1.1",
+            "POST /events/ HTTP/1.1",
             "POST /event HTTP/1.0",
             "POST  /event HTTP/1.1",
             "POST /event?a HTTP/1.1",

@@ -65,6 +65,86 @@ fn both_ways_answer_in_the_same_words() {
 }
 
 #[test]
+fn both_ways_answer_batches_in_the_same_words() {
+    let server = TestServer::with("[limits]\nbatch_bytes = 100000\nbatch_events = 400\n");
+    let post = |media: &str, body: String| {
+        let request = Request::new("POST", "/events").header("x-request-id", "mine");
+        request.header("content-type", media).body(body)
+    };
+    let ndjson = "application/x-ndjson";
+    let lines = |events: usize, padding: usize| {
+        let line = |i| {
+            let mut event = general(&format!("e{i}"), if i % 50 == 49 { "K" } else { "k" }, 1.0);
+            event["data"] = json!({"pad": "p".repeat(padding)});
+            format!("{event}\n")
+        };
+        (0..events).map(line).collect::<String>()
+    };
+    let array = format!("[{}]", lines(40, 10).trim_end().replace('\n', ","));
+    // What is stored is stored once, so all that follows are repetitions.
+    assert_eq!(
+        Wire::open(server.address).ask(&post(ndjson, lines(300, 10)).token(TOKEN)).status,
+        200
+    );
+    let cases = [
+        (200, post(ndjson, lines(3, 10))),
+        (200, post(ndjson, lines(300, 150))),
+        (200, post("application/json", array)),
+        (200, post(ndjson, String::new())),
+        (400, post("application/json", "[".into())),
+        (400, post("application/json", format!("[{}", " ".repeat(60_000)))),
+        (413, post(ndjson, lines(401, 100))),
+        (413, post(ndjson, " ".repeat(100_001))),
+        (415, post("text/plain", lines(3, 10))),
+    ];
+    let cases = cases.map(|(status, request)| (status, request.token(TOKEN)));
+    let stranger = (401, post(ndjson, lines(300, 100)).token("no"));
+    for (status, request) in cases.into_iter().chain([stranger]) {
+        let answers = both(&server, &request).map(|mut answer| {
+            answer.headers.retain(|(name, _)| name != "date");
+            answer.headers.sort();
+            (answer.status, answer.headers.clone(), answer.text())
+        });
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0].0, status, "{answers:?}");
+    }
+    let metrics = server.get("/metrics").text();
+    let counted = "shimmer_http_requests_total{route=\"/events\",status=\"400\"} 4\n";
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[test]
+fn a_batch_may_come_in_any_pieces_and_with_others() {
+    let server = TestServer::start();
+    let batch = |name: &str| {
+        let line = |i| format!("{}\n", general(&format!("{name}-{i}"), "k", 1.0));
+        let body = (0..700).map(line).collect::<String>();
+        assert!(body.len() > 40_000);
+        let request = Request::new("POST", "/events").token(TOKEN);
+        request.header("content-type", "application/x-ndjson").body(body).bytes()
+    };
+    let event = Request::new("POST", "/event").token(TOKEN);
+    let mut wire = Wire::open(server.address);
+    for (turn, cut) in [1, 20, 300, 32_000, 33_000, 40_000].into_iter().enumerate() {
+        let event = event.clone().body(general(&format!("one-{cut}"), "k", 1.0).to_string());
+        let all = [batch(&format!("a{cut}")), batch(&format!("b{cut}")), event.bytes()].concat();
+        for piece in [&all[..cut], &all[cut..cut + 1], &all[cut + 1..all.len() / 2]] {
+            wire.write(piece);
+            std::thread::yield_now();
+        }
+        wire.write(&all[all.len() / 2..]);
+        for _ in 0..2 {
+            assert_eq!(wire.answer().json()["accepted"], 700, "{cut}");
+        }
+        assert_eq!(wire.answer().json()["seq"], 1401 * (turn + 1), "{cut}");
+    }
+    let mut begun = Wire::open(server.address);
+    begun.write(&batch("cut off")[..40_000]);
+    drop(begun);
+    assert_eq!(server.json("/snapshot")["next_seq"], 8406, "nothing of a batch that did not end");
+}
+
+#[test]
 fn a_plain_post_may_come_in_any_pieces() {
     let server = TestServer::start();
     let event = |id: &str| {

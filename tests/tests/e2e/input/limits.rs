@@ -69,9 +69,10 @@ fn too_fast_is_429_with_the_time_to_wait() {
 fn a_batch_without_room_is_503_and_comes_again() {
     let server = TestServer::with("[limits]\nwaiting_bytes = 100000\n");
     let lines = |name: &str| {
+        // Longer than what is read at once, which needs no room.
         let event = |i| {
             let mut event = general(&format!("{name}-{i}"), "k", 1.0);
-            event["data"] = json!({"pad": "p".repeat(2_000)});
+            event["data"] = json!({"pad": "p".repeat(2_500)});
             event.to_string()
         };
         (0..30).map(event).collect::<Vec<_>>().join("\n")
@@ -97,6 +98,26 @@ fn a_batch_without_room_is_503_and_comes_again() {
     assert_eq!(post().json()["accepted"], 30);
     let metrics = server.get("/metrics").text();
     assert!(metrics.contains("shimmer_ingest_events_total{result=\"full\"} 1\n"), "{metrics}");
+}
+
+#[test]
+fn the_own_statistics_never_hold_the_ring_full() {
+    let server = TestServer::with("[ring]\ncapacity = 64\nmax_events = 64\n");
+    let mut wire = Wire::open(server.address);
+    for turn in 0..20 {
+        // All at once, so that nobody else gets to do anything between them.
+        let batch = |number| {
+            let line = |i| format!("{}\n", general(&format!("e{turn}-{number}-{i}"), "k", 1.0));
+            let request = Request::new("POST", "/events").token(TOKEN);
+            let request = request.header("content-type", "application/x-ndjson");
+            request.body((0..40).map(line).collect::<String>()).bytes()
+        };
+        wire.write(&(0..15).flat_map(batch).collect::<Vec<_>>());
+        for _ in 0..15 {
+            let answer = wire.answer();
+            assert_eq!(answer.status, 200, "{turn}: {}", answer.text());
+        }
+    }
 }
 
 #[test]

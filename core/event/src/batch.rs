@@ -10,7 +10,7 @@ use crate::{
     arena::{Arena, Record},
     fast,
     json::Cursor,
-    parser::{Item, Scratch, admit, not_an_object},
+    parser::{Item, Scratch, admit, check_body, not_an_object},
     posted::Posted,
 };
 
@@ -84,6 +84,21 @@ impl Batch {
         limits: &Limits,
     ) -> Result<(), BatchError> {
         self.array(Item::Cloud, body, receipt, limits)
+    }
+
+    /// Begins anew, for events that come in bodies of their own; see [`Batch::add`].
+    pub fn start(&mut self, receipt: &Receipt<'_>) {
+        self.clear();
+        self.arena.begin(receipt);
+    }
+
+    /// Adds the one event of `body` if it is in the shape that clients mostly post. `false` leaves all as it was;
+    /// [`Parser::parse`](crate::Parser::parse) then says what the body is.
+    pub fn add(&mut self, body: &[u8], limits: &Limits) -> bool {
+        let Ok(text) = std::str::from_utf8(body) else { return false };
+        let index = self.arena.records.len();
+        check_body(body, limits).is_ok()
+            && self.scratch.append(&mut self.arena, index, text, limits).is_some()
     }
 
     /// The good events with their indices, in order.

@@ -134,20 +134,12 @@ impl Parser {
     ) -> Result<Event<'_>, EventError> {
         check_body(body, limits)?;
         let mut cursor = Cursor::over(body)?;
-        let (text, at) = cursor.place();
-        self.scratch.marks.look(body);
-        if let Item::Event = item
-            && let Some(found) = self.scratch.find(text, at)
-        {
-            cursor.skip_to(found.end);
+        if let Item::Event = item {
             self.arena.begin(receipt);
-            if cursor.end().is_ok()
-                && fast::append(&mut self.arena, 0, text, &self.scratch.marks, &found, limits)
-                    .is_some()
-            {
+            let (text, _) = cursor.place();
+            if self.scratch.append(&mut self.arena, 0, text, limits).is_some() {
                 return Ok(self.arena.event(&self.arena.records[0]));
             }
-            cursor.skip_to(at);
         }
         let nest = &mut self.scratch.nest;
         if cursor.peek() != Some(b'{') {
@@ -168,6 +160,23 @@ impl Scratch {
             return None;
         }
         fast::find(body, &self.marks, at, &mut self.nest)
+    }
+
+    /// Appends the one event of a body to the arena, if it can be read the short way.
+    pub(crate) fn append(
+        &mut self,
+        arena: &mut Arena,
+        index: usize,
+        body: &str,
+        limits: &Limits,
+    ) -> Option<()> {
+        let mut cursor = Cursor::new(body);
+        let (text, at) = cursor.place();
+        self.marks.look(body.as_bytes());
+        let found = self.find(text, at)?;
+        cursor.skip_to(found.end);
+        cursor.end().ok()?;
+        fast::append(arena, index, text, &self.marks, &found, limits)
     }
 
     pub(crate) fn trim(&mut self, keep_bytes: usize) {
@@ -195,7 +204,7 @@ pub(crate) fn admit<'s>(
     encode::append(arena, index, &checked, flags, limits, nest)
 }
 
-fn check_body(body: &[u8], limits: &Limits) -> Result<(), EventError> {
+pub(crate) fn check_body(body: &[u8], limits: &Limits) -> Result<(), EventError> {
     let (bytes, limit) = (body.len(), limits.event_body_bytes);
     if bytes <= limit {
         return Ok(());

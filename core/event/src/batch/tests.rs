@@ -165,3 +165,33 @@ fn trimming_gives_the_memory_back() {
     batch.parse_ndjson(event(7).as_bytes(), &RECEIPT, &Limits::default()).expect("a line");
     assert_eq!(ids(&batch), [(0, "e7".to_owned())]);
 }
+
+#[test]
+fn bodies_of_the_usual_shape_are_added_as_the_parser_reads_them() {
+    let limits = Limits { event_body_bytes: 200, ..Limits::default() };
+    let escaped = event(3).replace("e3", "e\\u0033");
+    let long = format!("{}{}", event(5), " ".repeat(200));
+    let bodies = [
+        (event(0), true),
+        (format!(" {} \n", event(1)), true),
+        (format!("{}x", event(2)), false),
+        (escaped, false),
+        (event(4).replace("\"k\"", "\"K\""), false),
+        (long, false),
+        (String::new(), false),
+        (event(6), true),
+    ];
+    let (mut batch, mut parser) = (Batch::default(), crate::Parser::default());
+    batch.parse_ndjson(b"what was there before", &RECEIPT, &limits).expect("lines");
+    batch.start(&RECEIPT);
+    for (body, usual) in &bodies {
+        assert_eq!(batch.add(body.as_bytes(), &limits), *usual, "{body}");
+    }
+    assert!(!batch.add(b"\xff", &limits));
+    assert_eq!((batch.events().len(), batch.rejected().len()), (3, 0));
+    let usual = bodies.iter().filter(|(_, usual)| *usual);
+    for ((at, (body, _)), (index, added)) in usual.enumerate().zip(batch.events()) {
+        let alone = parser.parse(body.as_bytes(), &RECEIPT, &limits).expect("an event");
+        assert_eq!((index, format!("{added:?}")), (at, format!("{alone:?}")));
+    }
+}

@@ -10,6 +10,7 @@ mod log;
 mod media;
 mod stage;
 mod store;
+mod together;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) use intake::{FREE_BYTES, Intake, Room};
 pub(crate) use log::IngestLog;
 pub(crate) use stage::Stage;
 pub(crate) use store::{Buffers, unix_ns};
+pub(crate) use together::{Post, post_together};
 
 use media::Media;
 

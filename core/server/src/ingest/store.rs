@@ -30,10 +30,10 @@ pub(crate) struct Buffers(Mutex<Vec<(Batch, Stored)>>);
 
 /// What a batch becomes on its way into the ring.
 #[derive(Debug, Default)]
-struct Stored {
+pub(super) struct Stored {
     /// Empty between two batches, and kept for its memory.
-    entries: Vec<Entry<'static>>,
-    outcomes: Vec<Outcome>,
+    pub(super) entries: Vec<Entry<'static>>,
+    pub(super) outcomes: Vec<Outcome>,
 }
 
 impl Buffers {
@@ -51,7 +51,7 @@ impl Buffers {
 
 /// The memory of a vector for entries that live otherwise. What is collected from a vector's own items is
 /// collected in its place; nothing but an allocation would be lost if it were not.
-fn emptied<'b>(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'b>> {
+pub(super) fn emptied<'b>(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'b>> {
     entries.clear();
     entries.into_iter().map(|_| unreachable!("it was emptied")).collect()
 }
@@ -82,27 +82,37 @@ pub(super) fn one(
             return Err(forbidden(error));
         }
         publish(app, &[entry(&event)], outcomes)?;
-        match outcomes.first() {
-            Some(Outcome::Stored(seq)) => {
-                let per_second = admitted.config.log.ingest_per_second;
-                if app.ingest_log.lines(per_second, 1) > 0 {
-                    IngestLog::line(id, &event, *seq);
-                }
-                app.metrics.ingest.took(1, 0, 0);
-                acknowledge(&event, *seq, false, told);
-                Ok(())
-            }
-            Some(Outcome::Duplicate(seq)) => {
-                app.metrics.ingest.took(0, 1, 0);
-                acknowledge(&event, *seq, true, told);
-                Ok(())
-            }
-            Some(Outcome::NamesFull) => Err(Problem::invalid(vec![names_full(app)])),
-            None => {
-                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the ring gave no outcome"))
-            }
-        }
+        settle(app, id, admitted, &event, outcomes.first(), told)
     })
+}
+
+/// Logs and counts what became of a single event; appends what its client is told.
+pub(super) fn settle(
+    app: &App,
+    id: &RequestId,
+    admitted: &Admitted,
+    event: &Event<'_>,
+    outcome: Option<&Outcome>,
+    told: &mut Vec<u8>,
+) -> Result<(), Refused> {
+    match outcome {
+        Some(Outcome::Stored(seq)) => {
+            let per_second = admitted.config.log.ingest_per_second;
+            if app.ingest_log.lines(per_second, 1) > 0 {
+                IngestLog::line(id, event, *seq);
+            }
+            app.metrics.ingest.took(1, 0, 0);
+            acknowledge(event, *seq, false, told);
+            Ok(())
+        }
+        Some(Outcome::Duplicate(seq)) => {
+            app.metrics.ingest.took(0, 1, 0);
+            acknowledge(event, *seq, true, told);
+            Ok(())
+        }
+        Some(Outcome::NamesFull) => Err(Problem::invalid(vec![names_full(app)])),
+        None => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the ring gave no outcome")),
+    }
 }
 
 /// Stores the good events of `body`, all of them or, when the ring has no room, none. `charge` is asked
@@ -204,7 +214,11 @@ fn publish_batch(
     })
 }
 
-fn publish(app: &App, entries: &[Entry<'_>], outcomes: &mut Vec<Outcome>) -> Result<(), Refused> {
+pub(super) fn publish(
+    app: &App,
+    entries: &[Entry<'_>],
+    outcomes: &mut Vec<Outcome>,
+) -> Result<(), Refused> {
     let submission = Submission { entries, cursor: None, reserve: Reserve::Ingest };
     match app.producer.publish(&submission, outcomes) {
         // When it is our own statistics that the ring waits for, whoever publishes does their work.
@@ -217,7 +231,7 @@ fn publish(app: &App, entries: &[Entry<'_>], outcomes: &mut Vec<Outcome>) -> Res
     .map_err(refuse_publish)
 }
 
-fn entry<'a>(event: &Event<'a>) -> Entry<'a> {
+pub(super) fn entry<'a>(event: &Event<'a>) -> Entry<'a> {
     Entry {
         time_ns: event.time_ns,
         received_ns: event.received_ns,
@@ -251,7 +265,7 @@ fn acknowledge(event: &Event<'_>, seq: u64, duplicate: bool, told: &mut Vec<u8>)
     });
 }
 
-fn receipt<'a>(app: &'a App, admitted: &'a Admitted) -> Receipt<'a> {
+pub(super) fn receipt<'a>(app: &'a App, admitted: &'a Admitted) -> Receipt<'a> {
     Receipt {
         received_ns: unix_ns(SystemTime::now()),
         default_source: &admitted.caller.name,
@@ -265,7 +279,7 @@ pub(crate) fn unix_ns(time: SystemTime) -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-fn foreign_source(admitted: &Admitted, event: &Event<'_>) -> Option<FieldError> {
+pub(super) fn foreign_source(admitted: &Admitted, event: &Event<'_>) -> Option<FieldError> {
     (!admitted.caller.may_use(event.source)).then(|| FieldError {
         field: "source".into(),
         message: format!("{:?} is not one that this token may use", event.source),

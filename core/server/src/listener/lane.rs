@@ -27,11 +27,15 @@ use super::upload::Upload;
 use super::wire::{self, Top};
 use crate::app::App;
 use crate::config::Config;
-use crate::ingest::{self, Admitted, FREE_BYTES, Form};
+use crate::http::Refused;
+use crate::ingest::{self, Admitted, FREE_BYTES, Form, Post};
 use crate::metrics::RouteLabel;
 
 /// Memory that an idle connection keeps for what comes next.
 const KEPT_BYTES: usize = 1 << 10;
+
+/// Most requests that are stored in one step.
+const TOGETHER: usize = 64;
 
 thread_local! {
     /// What was just read, and the answer under way. Of a connection only what is left over stays.
@@ -215,7 +219,7 @@ impl Lane {
         let mut known: Option<(Asks<'_>, Admitted)> = None;
         let mut started = Instant::now();
         let mut done = 0;
-        loop {
+        while done < bytes.len() {
             let rest = &bytes[done..];
             let head = match Begin::of(rest) {
                 Begin::Plain(head) => head,
@@ -239,39 +243,107 @@ impl Lane {
                 return done;
             };
             self.form = head.asks.form;
-            let Some(body) = rest.get(head.bytes..head.bytes + head.length) else {
-                if head.length > FREE_BYTES {
-                    let id = app.request_ids.of_value(head.request_id);
-                    let (first, length) = (&rest[head.bytes..], head.length);
-                    self.upload = known.take().and_then(|(_, admitted)| {
-                        Upload::begin(&app, admitted, id, started, length, first)
-                    });
-                    if self.upload.is_none() {
-                        self.state = State::Leaving;
-                        return done;
-                    }
-                    done = bytes.len();
-                }
-                if done > 0 || self.due == Due::Head {
-                    let patience = Duration::from_millis(config.server.body_timeout_ms);
-                    self.wait_for(Due::Body, started + patience);
-                }
-                return done;
+            let Some(body) = head.body(rest) else {
+                let begun = known.map(|(_, admitted)| admitted);
+                return self.begin_body(bytes, done, &head, begun, started);
             };
-            let is_last = done + head.bytes + body.len() == bytes.len();
-            let closing = is_last && self.state == State::Stopping;
+            let together = self.answer_together(admitted, &head, rest, (&date, varies), told);
+            done += together;
+            if together == 0 {
+                done += head.bytes + head.length;
+                let closing = done == bytes.len() && self.state == State::Stopping;
+                let id = app.request_ids.of_value(head.request_id);
+                let top = Top { id: &id, date: &date, varies, closing };
+                let status = self.answer(admitted, top, body, told);
+                app.metrics.http.answered(&route(self.form), status, started.elapsed());
+            }
+            started = Instant::now();
+        }
+        self.wait_for(Due::Head, started + self.head_timeout);
+        done
+    }
+
+    /// Begins to wait for the body of a request that is let in; gives how many of the bytes are done with.
+    fn begin_body(
+        &mut self,
+        bytes: &[u8],
+        mut done: usize,
+        head: &Head<'_>,
+        admitted: Option<Admitted>,
+        started: Instant,
+    ) -> usize {
+        let app = self.app.clone();
+        if head.length > FREE_BYTES {
             let id = app.request_ids.of_value(head.request_id);
-            let top = Top { id: &id, date: &date, varies, closing };
-            let status = self.answer(admitted, top, body, told);
-            let now = Instant::now();
-            app.metrics.http.answered(&route(self.form), status, now - started);
-            started = now;
-            done += head.bytes + head.length;
-            if done == bytes.len() {
-                self.wait_for(Due::Head, started + self.head_timeout);
+            let first = &bytes[done + head.bytes..];
+            self.upload = admitted.and_then(|admitted| {
+                Upload::begin(&app, admitted, id, started, head.length, first)
+            });
+            if self.upload.is_none() {
+                self.state = State::Leaving;
                 return done;
             }
+            done = bytes.len();
         }
+        if done > 0 || self.due == Due::Head {
+            let patience = Duration::from_millis(app.config().server.body_timeout_ms);
+            self.wait_for(Due::Body, started + patience);
+        }
+        done
+    }
+
+    /// Answers the posts of single events at the beginning of `bytes` that can be stored in one step, if there are
+    /// several; gives how many bytes they were. The first has `first` as its head.
+    fn answer_together(
+        &mut self,
+        admitted: &Admitted,
+        first: &Head<'_>,
+        bytes: &[u8],
+        (date, varies): (&wire::Date, bool),
+        told: &mut Vec<u8>,
+    ) -> usize {
+        if first.asks.form != Form::One || bytes.len() == first.bytes + first.length {
+            return 0;
+        }
+        let app = self.app.clone();
+        let (mut posts, mut ends) = (Vec::new(), Vec::new());
+        let mut end = 0;
+        while posts.len() < TOGETHER
+            && let Begin::Plain(head) = Begin::of(&bytes[end..])
+            && head.asks == first.asks
+            && self.fits(&admitted.config, &head)
+            && let Some(body) = head.body(&bytes[end..])
+        {
+            end += head.bytes + head.length;
+            ends.push(end);
+            posts.push(Post { id: app.request_ids.of_value(head.request_id), body });
+        }
+        if posts.len() < 2 {
+            return 0;
+        }
+        let started = Instant::now();
+        let (is_stopping, before) = (self.state == State::Stopping, self.answers.len());
+        let stored = catch_unwind(AssertUnwindSafe(|| {
+            let (mut statuses, mut at) = (Vec::with_capacity(posts.len()), 0);
+            ingest::post_together(&app, admitted, &posts, told, |post, settled| {
+                let closing = is_stopping && ends[at] == bytes.len();
+                at += 1;
+                let top = Top { id: &post.id, date, varies, closing };
+                statuses.push(put(&mut self.answers, top, settled));
+            });
+            statuses
+        }));
+        let statuses = stored.unwrap_or_else(|_| {
+            // Each is then stored, and fails, alone.
+            self.answers.truncate(before);
+            Vec::new()
+        });
+        let took = started.elapsed();
+        for status in &statuses {
+            app.metrics.http.answered(&route(Form::One), *status, took);
+        }
+        self.was_asked |= !statuses.is_empty();
+        statuses.len().checked_sub(1).map_or(0, |last| ends[last])
     }
 
     /// Whether, and as what, a body may come in here; who is refused is refused by hyper's way.
@@ -319,17 +391,8 @@ impl Lane {
         let stored = catch_unwind(AssertUnwindSafe(|| {
             ingest::post_plain(&self.app, ip, top.id, admitted, body, told)
         }));
-        let refused = match stored {
-            Ok(Ok(())) => {
-                wire::put_json(&mut self.answers, top, told);
-                return StatusCode::OK;
-            }
-            Ok(Err(refused)) => refused,
-            Err(panic) => panicked(top.id, panic.as_ref()),
-        };
-        let answer = refused.into_answer();
-        wire::put(&mut self.answers, top, &answer);
-        answer.status
+        let settled = stored.unwrap_or_else(|panic| Err(panicked(top.id, panic.as_ref())));
+        put(&mut self.answers, top, settled.map(|()| &told[..]))
     }
 
     fn wait_for(&mut self, due: Due, deadline: Instant) {
@@ -357,6 +420,21 @@ impl Lane {
         wire::put(&mut self.answers, top, &answer);
         let took = Duration::from_millis(app.config().server.body_timeout_ms);
         app.metrics.http.answered(&route(self.form), answer.status, took);
+    }
+}
+
+/// Appends what a client is told.
+fn put(answers: &mut Vec<u8>, top: Top<'_>, settled: Result<&[u8], Refused>) -> StatusCode {
+    match settled {
+        Ok(told) => {
+            wire::put_json(answers, top, told);
+            StatusCode::OK
+        }
+        Err(refused) => {
+            let answer = refused.into_answer();
+            wire::put(answers, top, &answer);
+            answer.status
+        }
     }
 }
 

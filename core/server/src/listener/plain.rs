@@ -48,6 +48,13 @@ pub(super) struct Asks<'a> {
     pub(super) content_type: Option<&'a [u8]>,
 }
 
+impl Head<'_> {
+    /// The body, if all of it is in `bytes`, which begin with the head.
+    pub(super) fn body<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        bytes.get(self.bytes..self.bytes + self.length)
+    }
+}
+
 impl<'a> Begin<'a> {
     /// Reads the head at the beginning of `bytes`.
     pub(super) fn of(bytes: &'a [u8]) -> Self {

@@ -192,3 +192,39 @@ fn what_follows_plain_posts_is_answered_after_them() {
     wire.answer().problem(400);
     assert_eq!(wire.rest(), "");
 }
+
+#[test]
+fn posts_that_come_together_are_answered_as_if_each_had_come_alone() {
+    let (together, alone) = (TestServer::start(), TestServer::start());
+    let post = |body: String| Request::new("POST", "/event").token(TOKEN).body(body);
+    let usual = |id: &str| post(general(id, "k", 1.0).to_string());
+    let cloud = json!({"specversion": "1.0", "id": "c", "type": "k", "source": "s", "data": {"value": 1.0}});
+    let mut requests: Vec<_> = (0..100).map(|i| usual(&format!("e{i}"))).collect();
+    // Repetitions within and before, what is wrong, what is written otherwise, and others between them.
+    requests.extend(["twice", "twice", "e7", "once"].map(usual));
+    requests.push(post(general("", "k", 1.0).to_string()));
+    requests.extend(["a", "b"].map(usual));
+    requests.push(post(general("esc", "k", 1.0).to_string().replace("esc", "\\u0065sc")));
+    requests.extend(["c", "d"].map(usual));
+    requests.push(post(cloud.to_string()).header("content-type", "application/cloudevents+json"));
+    requests.push(usual("e").header("content-type", "text/plain"));
+    requests.extend(["esc", "f"].map(|id| usual(id).header("x-request-id", id)));
+    let mut wire = Wire::open(together.address);
+    wire.write(&requests.iter().flat_map(Request::bytes).collect::<Vec<_>>());
+    for (number, request) in requests.iter().enumerate() {
+        let told = |answer: Answer| {
+            let id = answer.header("x-request-id").map(str::to_owned);
+            (answer.status, answer.text(), id.filter(|id| id == "esc" || id == "f"))
+        };
+        assert_eq!(told(wire.answer()), told(Wire::open(alone.address).ask(request)), "{number}");
+    }
+    let counted = |server: &TestServer| {
+        let text = server.get("/metrics").text();
+        let of_ingest = |line: &&str| {
+            line.starts_with("shimmer_ingest_events_total")
+                || line.starts_with("shimmer_http_requests_total{route=\"/event\"")
+        };
+        text.lines().filter(of_ingest).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&together), counted(&alone));
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::http::{Answer, Request, Wire};
-use crate::server::{TOKEN, TestServer, general};
+use crate::server::{TOKEN, TestServer, general, wait};
 
 /// The request as it is, and the same on a connection that has asked for a page before.
 fn both(server: &TestServer, request: &Request) -> [Answer; 2] {
@@ -227,4 +227,30 @@ fn posts_that_come_together_are_answered_as_if_each_had_come_alone() {
         text.lines().filter(of_ingest).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(counted(&together), counted(&alone));
+}
+
+#[test]
+fn a_batch_that_stops_coming_is_408_and_gives_its_room_back() {
+    let server =
+        TestServer::with("[server]\nbody_timeout_ms = 1000\n[limits]\nwaiting_bytes = 100000\n");
+    let batch = |name: &str| {
+        let line = |i| format!("{}\n", general(&format!("{name}-{i}"), "k", 1.0));
+        let request = Request::new("POST", "/events").token(TOKEN);
+        let request = request.header("content-type", "application/x-ndjson");
+        request.body((0..1000).map(line).collect::<String>())
+    };
+    let (stalled, other) = (batch("stalled").bytes(), batch("other"));
+    assert!((70_000..100_000).contains(&stalled.len()), "{}", stalled.len());
+    let mut slow = Wire::open(server.address);
+    slow.write(&stalled[..40_000]);
+    let post = || Wire::open(server.address).ask(&other);
+    wait("no room for another", || post().status == 503);
+    let timeout = slow.answer();
+    timeout.problem(408);
+    assert_eq!(timeout.header("connection"), Some("close"));
+    assert_eq!(slow.rest(), "");
+    assert_eq!(post().status, 200);
+    let text = server.get("/metrics").text();
+    let counted = "shimmer_http_requests_total{route=\"/events\",status=\"408\"} 1\n";
+    assert!(text.contains(counted), "{text}");
 }

@@ -1,0 +1,107 @@
+//! The alerts that there are: live ones by fingerprint, resolved ones until they are forgotten.
+//!
+//! The rule: of each fingerprint at most one alert is live.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::alert::{Alert, AlertId, Phase};
+use crate::labels::Fingerprint;
+use crate::time::Time;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alerts {
+    by_id: BTreeMap<AlertId, Alert>,
+    next: u64,
+    // The rest is derived.
+    live: HashMap<Fingerprint, AlertId>,
+    resolved: BTreeSet<(Time, AlertId)>,
+}
+
+impl Alerts {
+    /// From what was kept; `next` is the number of the next alert.
+    pub(crate) fn restore(alerts: Vec<Alert>, next: u64) -> Self {
+        let mut all = Self { next, ..Self::default() };
+        for alert in alerts {
+            match alert.resolved_at() {
+                Some(at) => drop(all.resolved.insert((at, alert.id))),
+                None => drop(all.live.insert(alert.fingerprint, alert.id)),
+            }
+            all.next = all.next.max(alert.id.0.saturating_add(1));
+            all.by_id.insert(alert.id, alert);
+        }
+        all
+    }
+
+    pub(crate) const fn next_id(&self) -> AlertId {
+        AlertId(self.next)
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Alert> {
+        self.by_id.values()
+    }
+
+    pub(crate) fn get(&self, id: AlertId) -> Option<&Alert> {
+        self.by_id.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: AlertId) -> Option<&mut Alert> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(crate) fn live(&self, fingerprint: Fingerprint) -> Option<&Alert> {
+        self.live.get(&fingerprint).and_then(|id| self.by_id.get(id))
+    }
+
+    pub(crate) fn live_len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub(crate) fn resolved_len(&self) -> usize {
+        self.resolved.len()
+    }
+
+    /// Adds an alert made with [`Alerts::next_id`], whose fingerprint is not live.
+    pub(crate) fn add(&mut self, alert: Alert) {
+        assert_eq!(alert.id, self.next_id(), "an alert takes the next number");
+        self.next += 1;
+        let before = self.live.insert(alert.fingerprint, alert.id);
+        assert!(before.is_none(), "one live alert of each fingerprint");
+        self.by_id.insert(alert.id, alert);
+    }
+
+    /// Takes a pending alert away, as if it had never been.
+    pub(crate) fn withdraw(&mut self, id: AlertId) -> Option<Alert> {
+        let alert = self.by_id.remove(&id)?;
+        self.live.remove(&alert.fingerprint);
+        Some(alert)
+    }
+
+    /// Ends a firing alert.
+    pub(crate) fn resolve(&mut self, id: AlertId, at: Time) {
+        let Some(alert) = self.by_id.get_mut(&id) else { return };
+        alert.phase = Phase::Resolved { since: alert.starts_at(), at };
+        alert.silenced_by.clear();
+        alert.inhibited = false;
+        self.live.remove(&alert.fingerprint);
+        self.resolved.insert((at, id));
+    }
+
+    /// Sets of each alert how many groups have still to tell of it.
+    pub(crate) fn set_groups(&mut self, groups: &BTreeMap<AlertId, u32>) {
+        for alert in self.by_id.values_mut() {
+            alert.groups = groups.get(&alert.id).copied().unwrap_or(0);
+        }
+    }
+
+    /// Forgets the oldest resolved alert beyond `most`; first those of which nobody has to be told any more.
+    pub(crate) fn forget_beyond(&mut self, most: usize) -> Option<Alert> {
+        if self.resolved.len() <= most {
+            return None;
+        }
+        let told =
+            |entry: &&(Time, AlertId)| self.by_id.get(&entry.1).is_none_or(|a| a.groups == 0);
+        let oldest = self.resolved.iter().find(told).or_else(|| self.resolved.first()).copied()?;
+        self.resolved.remove(&oldest);
+        self.by_id.remove(&oldest.1)
+    }
+}

@@ -1,0 +1,192 @@
+//! What time alone brings about.
+//!
+//! The rule: a sweep that comes late does what earlier ones would have done, in the order of silences, missing data,
+//! alerts, groups; one that comes too early does nothing.
+
+use super::Manager;
+use super::life::{labels_for, of_rule, times};
+use crate::alert::{AlertId, AlertType, Evidence, Phase};
+use crate::explain;
+use crate::rules::Check;
+use crate::sample::{Expected, Series, Severity};
+use crate::series::{labels_of, name_of, series_of};
+use crate::time::{Period, Time};
+use crate::view::Change;
+
+/// A series that should have been heard of.
+struct Silent {
+    rule: usize,
+    seen: Time,
+    kind: String,
+    subject: String,
+    source: String,
+}
+
+/// When an alert about silence that could not start is tried again.
+const RETRY: Period = Period::from_s(60);
+
+impl Silent {
+    fn series(&self) -> Series<'_> {
+        Series { kind: &self.kind, subject: &self.subject, source: &self.source }
+    }
+}
+
+impl Manager {
+    /// Does what is due at `now`; alerts move on only where they were due by `until`, since a sample that comes at
+    /// `now` may still decide otherwise.
+    pub(super) fn sweep(&mut self, now: Time, until: Time, out: &mut Vec<Change>) {
+        self.now = self.now.max(now);
+        if self.now < self.due {
+            return;
+        }
+        for id in self.silences.turn(self.now) {
+            self.silence_turned(id, out);
+        }
+        self.beat(out);
+        let next_silent = self.miss(until, out);
+        self.alerts_due(until, out);
+        let Self { groups, rules, alerts, now, .. } = self;
+        groups.flush(*now, rules, alerts);
+        let next_alert = self.alerts.iter().map(|alert| alert.due(&times(&self.rules, alert)));
+        let next_alert = next_alert.min().unwrap_or(Time::NEVER);
+        let others = self.silences.due().min(self.groups.due());
+        self.due = next_silent.min(next_alert).min(others);
+    }
+
+    /// Sees to it that the heartbeat fires.
+    fn beat(&mut self, out: &mut Vec<Change>) {
+        let Some(heartbeat) = &self.rules.heartbeat else { return };
+        let nothing = Series { kind: "", subject: "", source: "" };
+        let mut labels = labels_for(&self.rules, &heartbeat.name, Severity::Info, nothing, None);
+        for (name, value) in heartbeat.labels.iter() {
+            labels.set(name, value);
+        }
+        if self.alerts.live(labels.fingerprint()).is_some() {
+            return;
+        }
+        let draft = super::life::Draft {
+            rule: None,
+            name: heartbeat.name.clone(),
+            kind: AlertType::Heartbeat,
+            severity: Severity::Info,
+            labels,
+            evidence: Evidence { at: self.now, method: "always".to_owned(), ..Evidence::none() },
+            description: "Always fires: when it is not heard of, alerts do not arrive.".to_owned(),
+            runbook: String::new(),
+            actions: Vec::new(),
+        };
+        self.start(draft, out);
+    }
+
+    /// Starts the alerts of series that are silent for too long. Answers when the next one will be.
+    fn miss(&mut self, until: Time, out: &mut Vec<Change>) -> Time {
+        let mut next = Time::NEVER;
+        let (mut silent, mut relapsed) = (Vec::new(), Vec::new());
+        for (series, state) in self.series.iter() {
+            for &at in state.rules.iter() {
+                let Check::NoData { after, severity } = self.rules.rules[at].check else {
+                    continue;
+                };
+                let due = state.seen.after(after).max(state.retry_at);
+                if due > until {
+                    next = next.min(due);
+                    continue;
+                }
+                if let Some(id) = state.active(at, severity) {
+                    relapsed.push(id);
+                    continue;
+                }
+                let Series { kind, subject, source } = series;
+                let [kind, subject, source] = [kind, subject, source].map(str::to_owned);
+                silent.push(Silent { rule: at, seen: state.seen, kind, subject, source });
+            }
+        }
+        for id in relapsed {
+            // Silent again while its alert was on its way out, or still silent, which changes nothing.
+            if let Some(alert) = self.alerts.get_mut(id) {
+                alert.cleared_at = None;
+            }
+        }
+        for missing in silent {
+            if !self.start_silent(&missing, out) {
+                let series = missing.series();
+                let retry_at = self.now.after(RETRY);
+                next = next.min(retry_at);
+                if let Some(state) = self.series.of_labels(&labels_of(series)) {
+                    state.retry_at = retry_at;
+                }
+            }
+        }
+        next
+    }
+
+    /// Starts the alert of a silent series; answers whether it did.
+    fn start_silent(&mut self, missing: &Silent, out: &mut Vec<Change>) -> bool {
+        let (at, series) = (missing.rule, missing.series());
+        let Check::NoData { after, severity } = self.rules.rules[at].check else { return false };
+        if self.holds_back(series, self.now, out) {
+            return false;
+        }
+        let rule = &self.rules.rules[at];
+        let labels = labels_for(&self.rules, &rule.name, severity, series, Some(rule));
+        let mut draft = of_rule(rule, at, AlertType::NoData, severity, labels);
+        let silent_for = self.now.since(missing.seen);
+        draft.evidence = Evidence {
+            score: severity.nominal_score(),
+            // The silence in seconds beside the longest that was expected.
+            value: silent_for.as_s_f64(),
+            expected: Expected { low: None, high: Some(after.as_s_f64()) },
+            method: explain::method(rule, None),
+            reduced_sensitivity: false,
+            at: missing.seen,
+        };
+        draft.description = explain::no_data(rule, name_of(series), silent_for);
+        let before = self.alerts.next_id();
+        self.start(draft, out);
+        before != self.alerts.next_id()
+    }
+
+    /// Moves on the alerts whose time has come.
+    fn alerts_due(&mut self, until: Time, out: &mut Vec<Change>) {
+        let is_due = |alert: &&crate::alert::Alert| alert.due(&times(&self.rules, alert)) <= until;
+        let due: Vec<AlertId> = self.alerts.iter().filter(is_due).map(|alert| alert.id).collect();
+        for id in due {
+            // From pending to firing and on to resolved, when the sweep comes very late.
+            for _ in 0..2 {
+                self.move_on(id, until, out);
+            }
+        }
+    }
+
+    fn move_on(&mut self, id: AlertId, until: Time, out: &mut Vec<Change>) {
+        let Some(alert) = self.alerts.get(id) else { return };
+        let times = times(&self.rules, alert);
+        if alert.due(&times) > until {
+            return;
+        }
+        match alert.phase {
+            Phase::Pending => {
+                let fires = alert.pending_since.after(times.pending_for);
+                match fires <= alert.held_at.after(times.stale_after) {
+                    true => self.fire(id, out),
+                    false => self.withdraw(id, out),
+                }
+            }
+            Phase::Firing { .. } => {
+                // A series that stays away is given up, else its alert would start anew at once.
+                let gone = alert.kind == AlertType::NoData && alert.cleared_at.is_none();
+                let labels = gone.then(|| alert.labels.clone());
+                self.resolve(id, out);
+                labels.into_iter().for_each(|labels| self.give_up(&labels));
+            }
+            Phase::Resolved { .. } => {}
+        }
+    }
+
+    fn give_up(&mut self, labels: &crate::labels::Labels) {
+        let free = self.series.of_labels(labels).is_some_and(|state| state.active.is_empty());
+        if free {
+            self.series.remove(series_of(labels));
+        }
+    }
+}

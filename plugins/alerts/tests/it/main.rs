@@ -1,0 +1,10 @@
+//! The alert manager as its users meet it: samples in, changes and notifications out, on a virtual clock.
+//!
+//! The rule: a test plays a story and looks at what was told; none looks inside.
+
+mod delivery;
+mod groups;
+mod lifecycle;
+mod mutes;
+mod play;
+mod restore;

@@ -236,6 +236,10 @@ impl Manager {
             if let Some(state) = self.series.of_labels(&forgotten.labels) {
                 state.active.retain(|active| active.id != forgotten.id);
             }
+            if forgotten.quiet_until.is_some() {
+                // Nothing keeps it quiet any more.
+                self.lower_due(now);
+            }
             if forgotten.groups > 0 && self.groups.forget(&forgotten) {
                 self.counters.untold += 1;
             }
@@ -252,7 +256,7 @@ impl Manager {
     }
 
     /// Lets an alert that was resolved by hand start anew.
-    fn end_quiet(&mut self, id: AlertId) {
+    pub(super) fn end_quiet(&mut self, id: AlertId) {
         let Some(alert) = self.alerts.get_mut(id) else { return };
         alert.quiet_until = None;
         if let Some(state) = self.series.of_labels(&alert.labels) {

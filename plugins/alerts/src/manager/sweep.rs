@@ -25,6 +25,8 @@ struct Silent {
 /// When an alert about silence that could not start is tried again.
 const RETRY: Period = Period::from_s(60);
 
+const ROUNDS: usize = 4;
+
 impl Silent {
     fn series(&self) -> Series<'_> {
         Series { kind: &self.kind, subject: &self.subject, source: &self.source }
@@ -39,6 +41,18 @@ impl Manager {
         if self.now < self.due {
             return;
         }
+        // Again only where something became due meanwhile: a group that waits for nothing, or an alert that was kept
+        // quiet by one that is now forgotten. What is left after a few rounds is for the next sweep.
+        for _ in 0..ROUNDS {
+            self.due = Time::NEVER;
+            self.sweep_once(until, out);
+            if self.due > until {
+                return;
+            }
+        }
+    }
+
+    fn sweep_once(&mut self, until: Time, out: &mut Vec<Change>) {
         for id in self.silences.turn(self.now) {
             self.silence_turned(id, out);
         }
@@ -50,7 +64,7 @@ impl Manager {
         let next_alert = self.alerts.iter().map(|alert| alert.due(&times(&self.rules, alert)));
         let next_alert = next_alert.min().unwrap_or(Time::NEVER);
         let others = self.silences.due().min(self.groups.due());
-        self.due = next_silent.min(next_alert).min(others);
+        self.lower_due(next_silent.min(next_alert).min(others));
     }
 
     /// Sees to it that the heartbeat fires.
@@ -81,7 +95,7 @@ impl Manager {
     /// Starts the alerts of series that are silent for too long. Answers when the next one will be.
     fn miss(&mut self, until: Time, out: &mut Vec<Change>) -> Time {
         let mut next = Time::NEVER;
-        let (mut silent, mut relapsed) = (Vec::new(), Vec::new());
+        let (mut silent, mut known) = (Vec::new(), Vec::new());
         for (series, state) in self.series.iter() {
             for &at in state.rules.iter() {
                 let Check::NoData { after, severity } = self.rules.rules[at].check else {
@@ -93,18 +107,26 @@ impl Manager {
                     continue;
                 }
                 if let Some(id) = state.active(at, severity) {
-                    relapsed.push(id);
-                    continue;
+                    let quiet_until = self.alerts.get(id).and_then(|alert| alert.quiet_until);
+                    match quiet_until {
+                        Some(until_then) if until_then > until => next = next.min(until_then),
+                        _ => known.push((id, quiet_until)),
+                    }
+                    if quiet_until.is_none_or(|until_then| until_then > until) {
+                        continue;
+                    }
                 }
                 let Series { kind, subject, source } = series;
                 let [kind, subject, source] = [kind, subject, source].map(str::to_owned);
                 silent.push(Silent { rule: at, seen: state.seen, kind, subject, source });
             }
         }
-        for id in relapsed {
-            // Silent again while its alert was on its way out, or still silent, which changes nothing.
-            if let Some(alert) = self.alerts.get_mut(id) {
-                alert.cleared_at = None;
+        for (id, quiet_until) in known {
+            match (quiet_until, self.alerts.get_mut(id)) {
+                (Some(_), _) => self.end_quiet(id),
+                // Silent again while its alert was on its way out, or still silent, which changes nothing.
+                (None, Some(alert)) => alert.cleared_at = None,
+                (None, None) => {}
             }
         }
         for missing in silent {

@@ -72,6 +72,7 @@ impl Manager {
         }
         let mut out = Vec::new();
         self.resolve(id, &mut out);
+        self.lower_due(self.now);
         Ok(out)
     }
 

@@ -195,20 +195,35 @@ impl Checker<'_> {
                 Err(why) => self.error(value.span().start, &why),
             }
         }
-        for matcher in shared.matchers {
-            let name = matcher.as_ref().0.name();
+        for text in shared.matchers {
+            let Some(matcher) = self.matcher(text) else { continue };
+            let name = matcher.name();
             if !SERIES_LABELS.contains(&name) {
                 let message =
                     format!("a series has no `{name}`; match its kind, subject or source");
-                self.error(matcher.span().start, &message);
+                self.error(text.span().start, &message);
             }
-            matchers.push(matcher.as_ref().0.clone());
+            matchers.push(matcher);
         }
-        if matchers.len() > MAX_MATCHERS {
-            let message = format!("too many matchers; keep at most {MAX_MATCHERS}");
-            self.error(shared.name.span().start, &message);
-        }
+        self.few(&matchers, shared.name.span().start);
         matchers
+    }
+
+    fn matcher(&mut self, text: &Text) -> Option<Matcher> {
+        let parsed = text.as_ref().parse();
+        parsed.map_err(|why: String| self.error(text.span().start, &why)).ok()
+    }
+
+    fn matchers(&mut self, texts: &[Text]) -> Vec<Matcher> {
+        let matchers: Vec<_> = texts.iter().filter_map(|text| self.matcher(text)).collect();
+        self.few(&matchers, texts.first().map_or(0, |text| text.span().start));
+        matchers
+    }
+
+    fn few(&mut self, matchers: &[Matcher], offset: usize) {
+        if matchers.len() > MAX_MATCHERS {
+            self.error(offset, &format!("too many matchers; keep at most {MAX_MATCHERS}"));
+        }
     }
 
     fn budget(&mut self, budget: Option<&Spanned<BudgetText>>) -> Budget {

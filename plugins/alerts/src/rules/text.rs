@@ -9,7 +9,6 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::matcher::Matcher;
 use crate::sample::Severity;
 use crate::time::Period;
 
@@ -64,7 +63,7 @@ macro_rules! rule_table {
             pub(super) subject: Option<Text>,
             pub(super) source: Option<Text>,
             #[serde(default, rename = "match")]
-            pub(super) matchers: Vec<Spanned<MatcherText>>,
+            pub(super) matchers: Vec<Text>,
             #[serde(rename = "for")]
             pub(super) pending_for: Option<Period>,
             pub(super) keep_firing_for: Option<Period>,
@@ -114,7 +113,7 @@ rule_table! { NoDataText {
 pub(super) struct Shared<'a> {
     pub(super) name: &'a Text,
     pub(super) series: [(&'static str, &'a Option<Text>); 3],
-    pub(super) matchers: &'a [Spanned<MatcherText>],
+    pub(super) matchers: &'a [Text],
     pub(super) pending_for: Option<Period>,
     pub(super) keep_firing_for: Option<Period>,
     pub(super) summary: Option<&'a Text>,
@@ -166,16 +165,6 @@ impl<'de> Deserialize<'de> for BudgetText {
     }
 }
 
-/// A matcher as one text.
-pub(super) struct MatcherText(pub(super) Matcher);
-
-impl<'de> Deserialize<'de> for MatcherText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReceiverText {
@@ -191,7 +180,7 @@ pub(super) struct ReceiverText {
 pub(super) struct RouteText {
     pub(super) receiver: Text,
     #[serde(default, rename = "match")]
-    pub(super) matchers: Vec<MatcherText>,
+    pub(super) matchers: Vec<Text>,
     pub(super) group_by: Option<Vec<Text>>,
     pub(super) group_wait: Option<Period>,
     pub(super) group_interval: Option<Spanned<Period>>,
@@ -203,8 +192,8 @@ pub(super) struct RouteText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InhibitText {
-    pub(super) source: Vec<MatcherText>,
-    pub(super) target: Vec<MatcherText>,
+    pub(super) source: Vec<Text>,
+    pub(super) target: Vec<Text>,
     #[serde(default)]
     pub(super) equal: Vec<Text>,
 }

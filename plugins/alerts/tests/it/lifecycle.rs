@@ -343,6 +343,20 @@ fn resolved_by_hand_stays_so_while_the_condition_goes_on() {
 }
 
 #[test]
+fn missing_data_that_was_resolved_by_hand_is_told_again_after_an_hour() {
+    let mut play = Play::new("[[no_data]]\nname = 'Silent'\nafter = '1m'");
+    play.value("load", "db", 1.0);
+    play.run_to(60);
+    let id = play.only().id;
+    play.manager.resolve_by_hand(play.now(), &id).expect("resolved");
+    play.told();
+    play.run_to(60 + 3_599);
+    assert_eq!(play.told(), [""; 0]);
+    play.run_to(60 + 3_600);
+    assert_eq!(play.told(), ["firing Silent db/warning"]);
+}
+
+#[test]
 fn wishes_for_what_is_not_there_are_refused() {
     let mut play = Play::new(BUDGET);
     for id in ["", "x", "0000000000000000-0", "-0", "0-18446744073709551615"] {

@@ -2,9 +2,12 @@
 //!
 //! The rule: a test plays a story and looks at what was told; none looks inside.
 
+mod bounds;
 mod delivery;
 mod groups;
 mod lifecycle;
 mod mutes;
 mod play;
 mod restore;
+mod rules;
+mod shapes;

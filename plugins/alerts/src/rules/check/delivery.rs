@@ -6,9 +6,9 @@ use toml::Spanned;
 
 use super::Checker;
 use crate::labels::is_label_name;
-use crate::limits::{MAX_MATCHERS, MAX_ROUTES};
+use crate::limits::MAX_ROUTES;
 use crate::matcher::{Matcher, Op};
-use crate::rules::text::{HeartbeatText, InhibitText, MatcherText, ReceiverText, RouteText, Text};
+use crate::rules::text::{HeartbeatText, InhibitText, ReceiverText, RouteText, Text};
 use crate::rules::{GoesOn, GroupBy, Heartbeat, Inhibition, Receiver, Route, Target};
 use crate::time::Period;
 
@@ -69,11 +69,7 @@ impl Checker<'_> {
         };
         let group_interval = self.above_zero(table.group_interval.as_ref(), times[1]);
         let repeat_interval = self.above_zero(table.repeat_interval.as_ref(), times[2]);
-        if table.matchers.len() > MAX_MATCHERS {
-            let message = format!("too many matchers; keep at most {MAX_MATCHERS}");
-            self.error(table.receiver.span().start, &message);
-        }
-        let matchers = plain(&table.matchers);
+        let matchers = self.matchers(&table.matchers);
         Route {
             key: route_key(&matchers),
             receiver: table.receiver.as_ref().clone(),
@@ -157,15 +153,13 @@ impl Checker<'_> {
         let mut inhibitions = Vec::new();
         for table in tables {
             let InhibitText { source, target, equal } = table.as_ref();
-            if [source, target].iter().any(|m| m.is_empty() || m.len() > MAX_MATCHERS) {
-                let message = format!(
-                    "nothing to match; give source and target 1 to {MAX_MATCHERS} matchers"
-                );
-                self.error(table.span().start, &message);
+            if source.is_empty() || target.is_empty() {
+                let message = "nothing to match; give source and target a matcher each";
+                self.error(table.span().start, message);
             }
             inhibitions.push(Inhibition {
-                source: plain(source),
-                target: plain(target),
+                source: self.matchers(source),
+                target: self.matchers(target),
                 equal: self.label_names(equal),
             });
         }
@@ -199,10 +193,6 @@ fn shipped() -> Inhibition {
         target: severity(Op::Match, "warning|info"),
         equal: series.iter().map(|name| (*name).to_owned()).collect(),
     }
-}
-
-fn plain(matchers: &[MatcherText]) -> Vec<Matcher> {
-    matchers.iter().map(|matcher| matcher.0.clone()).collect()
 }
 
 /// The path of a route as Alertmanager writes it below its root.

@@ -6,6 +6,7 @@
 mod documents;
 mod floors;
 mod lexer;
+mod metrics;
 mod sources;
 mod tree;
 

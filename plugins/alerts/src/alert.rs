@@ -112,6 +112,9 @@ pub(crate) struct Alert {
     pub(crate) groups: u32,
     /// Changes so far: they number its events.
     pub(crate) changes: u32,
+    /// When time is asked for it next. Derived.
+    #[serde(skip)]
+    pub(crate) armed: Option<Time>,
 }
 
 /// What was seen, and what was expected instead.

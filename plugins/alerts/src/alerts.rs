@@ -15,6 +15,8 @@ pub(crate) struct Alerts {
     // The rest is derived.
     live: HashMap<Fingerprint, AlertId>,
     resolved: BTreeSet<(Time, AlertId)>,
+    /// At most one for each live alert.
+    timers: BTreeSet<(Time, AlertId)>,
 }
 
 impl Alerts {
@@ -69,8 +71,46 @@ impl Alerts {
         self.by_id.insert(alert.id, alert);
     }
 
+    /// Sees to it that the alert is looked at by `due`; earlier, where that was asked for before.
+    pub(crate) fn arm(&mut self, id: AlertId, due: Time) {
+        let Some(alert) = self.by_id.get_mut(&id) else { return };
+        if alert.armed.is_none_or(|armed| due < armed) {
+            let before = alert.armed.replace(due);
+            if let Some(before) = before {
+                self.timers.remove(&(before, id));
+            }
+            self.timers.insert((due, id));
+        }
+    }
+
+    /// The alert that is to be looked at next, and when.
+    pub(crate) fn next_due(&self) -> Time {
+        self.timers.first().map_or(Time::NEVER, |(due, _)| *due)
+    }
+
+    /// Takes the timers up to `until`, in the order of the alerts.
+    pub(crate) fn take_due(&mut self, until: Time) -> BTreeSet<AlertId> {
+        let mut due = BTreeSet::new();
+        while let Some(timer) = self.timers.first().copied().filter(|(at, _)| *at <= until) {
+            self.timers.remove(&timer);
+            if let Some(alert) = self.by_id.get_mut(&timer.1) {
+                alert.armed = None;
+            }
+            due.insert(timer.1);
+        }
+        due
+    }
+
+    fn disarm(&mut self, id: AlertId) {
+        let armed = self.by_id.get_mut(&id).and_then(|alert| alert.armed.take());
+        if let Some(armed) = armed {
+            self.timers.remove(&(armed, id));
+        }
+    }
+
     /// Takes a pending alert away, as if it had never been.
     pub(crate) fn withdraw(&mut self, id: AlertId) -> Option<Alert> {
+        self.disarm(id);
         let alert = self.by_id.remove(&id)?;
         self.live.remove(&alert.fingerprint);
         Some(alert)
@@ -78,6 +118,7 @@ impl Alerts {
 
     /// Ends a firing alert.
     pub(crate) fn resolve(&mut self, id: AlertId, at: Time) {
+        self.disarm(id);
         let Some(alert) = self.by_id.get_mut(&id) else { return };
         alert.phase = Phase::Resolved { since: alert.starts_at(), at };
         alert.silenced_by.clear();

@@ -172,7 +172,8 @@ fn labels_in(route: &Route, labels: &Labels) -> Labels {
 }
 
 impl Groups {
-    /// Puts a firing alert into the group of each route that takes it.
+    /// Puts a firing alert into the group of each route that takes it; answers when the first of them looks whether
+    /// there is something to say.
     pub(crate) fn insert(
         &mut self,
         now: Time,
@@ -180,8 +181,9 @@ impl Groups {
         alerts: &mut Alerts,
         id: AlertId,
         most: usize,
-    ) {
-        let Some(alert) = alerts.get(id) else { return };
+    ) -> Time {
+        let mut due = Time::NEVER;
+        let Some(alert) = alerts.get(id) else { return due };
         let (fingerprint, labels, starts_at) =
             (alert.fingerprint, alert.labels.clone(), alert.starts_at());
         for route in rules.routes_of(&labels) {
@@ -212,7 +214,9 @@ impl Groups {
                 count(alerts, id, 1);
                 before.into_iter().for_each(|before| count(alerts, before, -1));
             }
+            due = due.min(group.flush_at);
         }
+        due
     }
 
     /// When the next group looks whether there is something to say.

@@ -37,6 +37,11 @@ impl Manager {
         sample: &Sample<'_>,
         out: &mut Vec<Change>,
     ) {
+        // In a flood most are refused: nothing is made for them.
+        if self.alerts.live_len() >= self.limits.live {
+            self.counters.refused += 1;
+            return;
+        }
         if self.holds_back(sample.series, sample.at, out) {
             return;
         }
@@ -123,6 +128,7 @@ impl Manager {
             quiet_until: None,
             groups: 0,
             changes: 0,
+            armed: None,
         };
         let times = times(&self.rules, &alert);
         let (due, severity) = (alert.due(&times), alert.severity);
@@ -130,7 +136,7 @@ impl Manager {
             state.active.push(Active { rule, severity, id });
         }
         self.alerts.add(alert);
-        self.lower_due(due);
+        self.alerts.arm(id, due);
         match times.pending_for == Period::ZERO {
             true => self.fire(id, out),
             false => self.tell(id, Transition::Pending, out),
@@ -162,11 +168,11 @@ impl Manager {
             && alert.pending_since.after(self.rules.rules[at].pending_for) <= now;
         // An anomaly is told by its peak, a threshold by its newest value.
         let peak = sample.verdict.as_ref().is_some_and(|verdict| verdict.score > score);
-        if kind == AlertType::Threshold || (kind == AlertType::Anomaly && peak) {
-            let fresh = draft(&self.rules, at, severity, sample);
-            let alert = self.alerts.get_mut(id).expect("it was there a line ago");
-            alert.description = clip_text(&fresh.description);
-            alert.evidence = Evidence { at: alert.evidence.at, ..fresh.evidence };
+        let newer = kind == AlertType::Threshold && alert.evidence.value != sample.value;
+        if newer || (kind == AlertType::Anomaly && peak) {
+            let (_, evidence, description) = evidence(&self.rules.rules[at], severity, sample);
+            alert.evidence = Evidence { at: alert.evidence.at, ..evidence };
+            alert.description = clip_text(&description);
         }
         if fires {
             self.fire(id, out);
@@ -187,7 +193,7 @@ impl Manager {
         let keep = times(&self.rules, self.alert(id)).keep_firing_for;
         match keep == Period::ZERO {
             true => self.resolve(id, out),
-            false => self.lower_due(cleared_at.after(keep)),
+            false => self.alerts.arm(id, cleared_at.after(keep)),
         }
     }
 
@@ -205,8 +211,10 @@ impl Manager {
         self.tell(id, transition_to(state), out);
         self.weigh(touched, out);
         let Self { groups, rules, alerts, limits, .. } = self;
-        groups.insert(now, rules, alerts, id, limits.groups);
-        self.lower_due(self.groups.due());
+        let flush_at = groups.insert(now, rules, alerts, id, limits.groups);
+        self.dues.groups = self.dues.groups.min(flush_at);
+        let due = self.alert(id).due(&times(&self.rules, self.alert(id)));
+        self.alerts.arm(id, due);
         if matches!(kind, AlertType::Heartbeat | AlertType::NoiseCap) {
             return;
         }
@@ -238,7 +246,7 @@ impl Manager {
             }
             if forgotten.quiet_until.is_some() {
                 // Nothing keeps it quiet any more.
-                self.lower_due(now);
+                self.expect_by(now);
             }
             if forgotten.groups > 0 && self.groups.forget(&forgotten) {
                 self.counters.untold += 1;
@@ -355,41 +363,39 @@ pub(super) fn labels_for(
 fn draft(rules: &Rules, at: usize, severity: Severity, sample: &Sample<'_>) -> Draft {
     let rule = &rules.rules[at];
     let labels = labels_for(rules, &rule.name, severity, sample.series, Some(rule));
-    let verdict = sample.verdict.as_ref();
-    let (kind, evidence, description) = match &rule.check {
-        Check::Threshold(threshold) => {
-            let level = threshold.levels[severity as usize].as_ref();
-            let level = level.expect("a level that is not there is never reached");
-            let evidence = Evidence {
-                score: severity.nominal_score(),
-                value: sample.value,
-                expected: threshold.budget.unapply(level.expected(), sample.budget),
-                method: explain::method(rule, Some(level)),
-                reduced_sensitivity: false,
-                at: sample.at,
-            };
-            (
-                AlertType::Threshold,
-                evidence,
-                explain::threshold(rule, level, sample, threshold.budget),
-            )
-        }
-        _ => {
-            let evidence = Evidence {
-                score: verdict.map_or(0.0, |verdict| verdict.score),
-                value: sample.value,
-                expected: verdict.map(|verdict| verdict.expected).unwrap_or_default(),
-                method: clip_text(verdict.map_or("", |verdict| verdict.method)),
-                reduced_sensitivity: verdict.is_some_and(|verdict| verdict.reduced_sensitivity),
-                at: sample.at,
-            };
-            (AlertType::Anomaly, evidence, explain::anomaly(rule, sample))
-        }
-    };
+    let (kind, evidence, description) = evidence(rule, severity, sample);
     let mut draft = of_rule(rule, at, kind, severity, labels);
     draft.evidence = evidence;
     draft.description = description;
     draft
+}
+
+/// What a sample shows that reaches this severity, and the sentence that says it.
+fn evidence(rule: &Rule, severity: Severity, sample: &Sample<'_>) -> (AlertType, Evidence, String) {
+    if let Check::Threshold(threshold) = &rule.check {
+        let level = threshold.levels[severity as usize].as_ref();
+        let level = level.expect("a level that is not there is never reached");
+        let evidence = Evidence {
+            score: severity.nominal_score(),
+            value: sample.value,
+            expected: threshold.budget.unapply(level.expected(), sample.budget),
+            method: explain::method(rule, Some(level)),
+            reduced_sensitivity: false,
+            at: sample.at,
+        };
+        let description = explain::threshold(rule, level, sample, threshold.budget);
+        return (AlertType::Threshold, evidence, description);
+    }
+    let verdict = sample.verdict.as_ref();
+    let evidence = Evidence {
+        score: verdict.map_or(0.0, |verdict| verdict.score),
+        value: sample.value,
+        expected: verdict.map(|verdict| verdict.expected).unwrap_or_default(),
+        method: clip_text(verdict.map_or("", |verdict| verdict.method)),
+        reduced_sensitivity: verdict.is_some_and(|verdict| verdict.reduced_sensitivity),
+        at: sample.at,
+    };
+    (AlertType::Anomaly, evidence, explain::anomaly(rule, sample))
 }
 
 /// What the rule itself says.

@@ -46,7 +46,23 @@ pub struct Manager {
     pub(crate) counters: Counters,
     // Derived.
     pub(crate) inhibitor: Inhibitor,
-    pub(crate) due: Time,
+    pub(crate) dues: Dues,
+}
+
+/// When which part of a sweep has something to do; perhaps earlier, never later. Alerts have timers of their own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dues {
+    /// A silence begins or ends, or the heartbeat is to start.
+    pub(crate) silences: Time,
+    /// A series should have been heard of.
+    pub(crate) series: Time,
+    /// A group looks whether there is something to say.
+    pub(crate) groups: Time,
+}
+
+impl Dues {
+    pub(crate) const AT_ONCE: Self =
+        Self { silences: Time::MIN, series: Time::MIN, groups: Time::MIN };
 }
 
 /// What was counted since the state was first made.
@@ -105,7 +121,7 @@ impl Manager {
             correlations: Correlations::default(),
             counters: Counters::default(),
             inhibitor: Inhibitor::default(),
-            due: Time::MIN,
+            dues: Dues::AT_ONCE,
         }
     }
 
@@ -147,7 +163,7 @@ impl Manager {
             let rule = &self.rules.rules[at];
             if let Check::NoData { severity, after } = rule.check {
                 if let Some(id) = of(at, severity) {
-                    self.lower_due(now.after(after));
+                    self.expect_by(now.after(after));
                     self.clear(id, &mut out);
                 }
                 continue;
@@ -183,8 +199,9 @@ impl Manager {
     }
 
     /// When the next tick has something to do; perhaps earlier, never later.
-    pub const fn next_change(&self) -> Time {
-        self.due
+    pub fn next_change(&self) -> Time {
+        let Dues { silences, series, groups } = self.dues;
+        self.alerts.next_due().min(silences).min(series).min(groups)
     }
 
     /// Notifications that may leave now, each once until its outcome was handed back: at most as many as fit into
@@ -243,15 +260,16 @@ impl Manager {
         }
     }
 
-    pub(crate) fn lower_due(&mut self, due: Time) {
-        self.due = self.due.min(due);
+    /// A series is to be heard of by `due`.
+    pub(crate) fn expect_by(&mut self, due: Time) {
+        self.dues.series = self.dues.series.min(due);
     }
 
     /// Notes when a series that was just heard of must be heard of again.
     fn expect_next_of(&mut self, looking: &[usize], now: Time) {
         for &at in looking {
             if let Check::NoData { after, .. } = self.rules.rules[at].check {
-                self.lower_due(now.after(after));
+                self.expect_by(now.after(after));
             }
         }
     }

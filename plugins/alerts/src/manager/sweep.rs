@@ -38,33 +38,32 @@ impl Manager {
     /// `now` may still decide otherwise.
     pub(super) fn sweep(&mut self, now: Time, until: Time, out: &mut Vec<Change>) {
         self.now = self.now.max(now);
-        if self.now < self.due {
-            return;
-        }
         // Again only where something became due meanwhile: a group that waits for nothing, or an alert that was kept
         // quiet by one that is now forgotten. What is left after a few rounds is for the next sweep.
         for _ in 0..ROUNDS {
-            self.due = Time::NEVER;
-            self.sweep_once(until, out);
-            if self.due > until {
+            let now = self.now;
+            if self.next_change() > now {
                 return;
             }
+            if self.dues.silences <= now {
+                for id in self.silences.turn(now) {
+                    self.silence_turned(id, out);
+                }
+                self.beat(out);
+                self.dues.silences = self.silences.due();
+            }
+            if self.dues.series <= now {
+                self.dues.series = Time::NEVER;
+                let next = self.miss(out);
+                self.expect_by(next);
+            }
+            self.alerts_due(until, out);
+            if self.dues.groups <= now {
+                let Self { groups, rules, alerts, .. } = self;
+                groups.flush(now, rules, alerts);
+                self.dues.groups = self.groups.due();
+            }
         }
-    }
-
-    fn sweep_once(&mut self, until: Time, out: &mut Vec<Change>) {
-        for id in self.silences.turn(self.now) {
-            self.silence_turned(id, out);
-        }
-        self.beat(out);
-        let next_silent = self.miss(until, out);
-        self.alerts_due(until, out);
-        let Self { groups, rules, alerts, now, .. } = self;
-        groups.flush(*now, rules, alerts);
-        let next_alert = self.alerts.iter().map(|alert| alert.due(&times(&self.rules, alert)));
-        let next_alert = next_alert.min().unwrap_or(Time::NEVER);
-        let others = self.silences.due().min(self.groups.due());
-        self.lower_due(next_silent.min(next_alert).min(others));
     }
 
     /// Sees to it that the heartbeat fires.
@@ -93,7 +92,8 @@ impl Manager {
     }
 
     /// Starts the alerts of series that are silent for too long. Answers when the next one will be.
-    fn miss(&mut self, until: Time, out: &mut Vec<Change>) -> Time {
+    fn miss(&mut self, out: &mut Vec<Change>) -> Time {
+        let until = self.now;
         let mut next = Time::NEVER;
         let (mut silent, mut known) = (Vec::new(), Vec::new());
         for (series, state) in self.series.iter() {
@@ -170,12 +170,14 @@ impl Manager {
 
     /// Moves on the alerts whose time has come.
     fn alerts_due(&mut self, until: Time, out: &mut Vec<Change>) {
-        let is_due = |alert: &&crate::alert::Alert| alert.due(&times(&self.rules, alert)) <= until;
-        let due: Vec<AlertId> = self.alerts.iter().filter(is_due).map(|alert| alert.id).collect();
-        for id in due {
+        for id in self.alerts.take_due(until) {
             // From pending to firing and on to resolved, when the sweep comes very late.
             for _ in 0..2 {
                 self.move_on(id, until, out);
+            }
+            if let Some(alert) = self.alerts.get(id).filter(|alert| alert.is_live()) {
+                let due = alert.due(&times(&self.rules, alert));
+                self.alerts.arm(id, due);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! The rule: a wish that cannot be granted changes nothing and says why.
 
 use super::life::{labels_for, times};
-use super::{Manager, rules_of};
+use super::{Dues, Manager, rules_of};
 use crate::alert::{Alert, AlertId, AlertType, Phase};
 use crate::inhibit::Inhibitor;
 use crate::limits::MAX_TEXT;
@@ -72,7 +72,7 @@ impl Manager {
         }
         let mut out = Vec::new();
         self.resolve(id, &mut out);
-        self.lower_due(self.now);
+        self.expect_by(self.now);
         Ok(out)
     }
 
@@ -123,7 +123,7 @@ impl Manager {
         for id in turned {
             self.silence_turned(id, out);
         }
-        self.lower_due(self.silences.due());
+        self.dues.silences = self.dues.silences.min(self.silences.due());
     }
 
     /// Finds out anew which alerts a silence mutes.
@@ -188,7 +188,10 @@ impl Manager {
         for (id, _) in firing {
             groups.insert(*now, rules, alerts, id, limits.groups);
         }
-        self.due = Time::MIN;
+        let live: Vec<_> =
+            self.alerts.iter().filter(|alert| alert.is_live()).map(|a| a.id).collect();
+        live.into_iter().for_each(|id| self.alerts.arm(id, Time::MIN));
+        self.dues = Dues::AT_ONCE;
     }
 }
 

@@ -59,6 +59,40 @@ fn a_minute_away_is_made_up_for_within_half_a_minute() {
 }
 
 #[test]
+fn what_was_due_is_told_though_it_ended_before_the_first_attempt() {
+    let mut play = Play::new(&split());
+    play.receivers = |_| Some(Failure::Unreachable);
+    play.value("load", "a", 15.0);
+    play.run_to(100);
+    play.value("load", "short", 15.0);
+    play.run_to(130);
+    let attempts = play.attempts;
+    // Due, but the receiver is left alone for now.
+    play.value("load", "short", 1.0);
+    assert_eq!(play.attempts, attempts);
+    play.receivers = |_| None;
+    play.run_to(200);
+    let mail = play.mail();
+    assert!(mail.iter().any(|line| line.ends_with("ops resolved: -short/warning")), "{mail:?}");
+}
+
+#[test]
+fn who_joined_while_the_receiver_was_away_is_told_to_end_too() {
+    let mut play = Play::new(RULES);
+    play.receivers = |_| Some(Failure::Unreachable);
+    play.value("load", "a", 15.0);
+    play.run_to(40);
+    play.value("load", "b", 15.0);
+    play.run_to(50);
+    play.receivers = |_| None;
+    play.run_to(100);
+    assert!(play.mail()[0].ends_with("ops firing: +a/warning +b/warning"));
+    play.value("load", "b", 1.0);
+    play.run_to(330);
+    assert_eq!(play.mail(), ["330 ops firing: +a/warning -b/warning"]);
+}
+
+#[test]
 fn what_is_refused_waits_for_the_next_look() {
     let mut play = Play::new(RULES);
     play.receivers = |_| Some(Failure::Refused);

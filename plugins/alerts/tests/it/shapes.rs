@@ -151,6 +151,31 @@ fn correlations() {
     assert!((0.4..0.5).contains(&confidence), "{confidence}");
 }
 
+/// An alert of the story as a webhook message has it.
+fn webhook_alert(subject: &str, number: usize, fingerprint: &str) -> Value {
+    json!({
+        "status": "firing",
+        "labels": {
+            "alertname": "Load", "kind": "load", "severity": "warning", "site": "x", "source": "test",
+            "subject": subject,
+        },
+        "annotations": {
+            "description": format!("Too much: {subject} is 15.5, expected below 10"),
+            "expected": "below 10",
+            "method": "threshold, normal is below 10",
+            "recommended_actions": "Look.\nAct.",
+            "runbook_url": "https://example.org/load",
+            "score": "0.8",
+            "summary": "Load",
+            "value": "15.5",
+        },
+        "startsAt": "2023-11-14T22:13:20Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": format!("http://node:8080/api/alerts/{fingerprint}-{number}"),
+        "fingerprint": fingerprint,
+    })
+}
+
 #[test]
 fn a_webhook_message() {
     let mut play = play();
@@ -159,33 +184,10 @@ fn a_webhook_message() {
     let body = play.arrived[0].1.payload.bodies().remove(0);
     let fingerprints: Vec<_> =
         play.alerts().iter().rev().map(|alert| alert.fingerprint.clone()).collect();
-    let alert = |at: usize, subject: &str| {
-        json!({
-            "status": "firing",
-            "labels": {
-                "alertname": "Load", "kind": "load", "severity": "warning", "site": "x", "source": "test",
-                "subject": subject,
-            },
-            "annotations": {
-                "description": format!("Too much: {subject} is 15.5, expected below 10"),
-                "expected": "below 10",
-                "method": "threshold, normal is below 10",
-                "recommended_actions": "Look.\nAct.",
-                "runbook_url": "https://example.org/load",
-                "score": "0.8",
-                "summary": "Load",
-                "value": "15.5",
-            },
-            "startsAt": "2023-11-14T22:13:20Z",
-            "endsAt": "0001-01-01T00:00:00Z",
-            "generatorURL": format!("http://node:8080/api/alerts/{}-{at}", fingerprints[at]),
-            "fingerprint": fingerprints[at],
-        })
-    };
     let wanted = json!({
         "receiver": "ops",
         "status": "firing",
-        "alerts": [alert(0, "db"), alert(1, "web")],
+        "alerts": [webhook_alert("db", 0, &fingerprints[0]), webhook_alert("web", 1, &fingerprints[1])],
         "groupLabels": {"alertname": "Load"},
         "commonLabels": {
             "alertname": "Load", "kind": "load", "severity": "warning", "site": "x", "source": "test",

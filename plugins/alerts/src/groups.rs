@@ -182,11 +182,44 @@ impl Groups {
         id: AlertId,
         most: usize,
     ) -> Time {
+        self.insert_beside(now, rules, alerts, id, most, &BTreeSet::new())
+    }
+
+    /// Puts firing alerts into the groups that they are not in yet, after the rules or the process changed.
+    pub(crate) fn insert_missing(
+        &mut self,
+        now: Time,
+        rules: &Rules,
+        alerts: &mut Alerts,
+        ids: impl IntoIterator<Item = AlertId>,
+        most: usize,
+    ) {
+        let members = |group: &Group| {
+            let route = group.route.clone();
+            group.members.values().map(move |id| (route.clone(), *id)).collect::<Vec<_>>()
+        };
+        // One that shares a group for want of room stays there, though there may be room now.
+        let known: BTreeSet<_> = self.by_key.values().flat_map(members).collect();
+        for id in ids {
+            self.insert_beside(now, rules, alerts, id, most, &known);
+        }
+    }
+
+    fn insert_beside(
+        &mut self,
+        now: Time,
+        rules: &Rules,
+        alerts: &mut Alerts,
+        id: AlertId,
+        most: usize,
+        known: &BTreeSet<(String, AlertId)>,
+    ) -> Time {
         let mut due = Time::NEVER;
         let Some(alert) = alerts.get(id) else { return due };
         let (fingerprint, labels, starts_at) =
             (alert.fingerprint, alert.labels.clone(), alert.starts_at());
-        for route in rules.routes_of(&labels) {
+        let beside = |route: &&Route| !known.contains(&(route.key.clone(), id));
+        for route in rules.routes_of(&labels).filter(beside) {
             let mut group_labels = labels_in(route, &labels);
             let mut key = format!("{}:{group_labels}", route.key);
             if !self.by_key.contains_key(&key) && self.by_key.len() >= most {

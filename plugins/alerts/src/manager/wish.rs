@@ -185,9 +185,7 @@ impl Manager {
         self.weigh(firing.iter().map(|(_, fingerprint)| *fingerprint).collect(), out);
         let Self { groups, rules, alerts, limits, now, .. } = self;
         groups.reroute(rules, alerts);
-        for (id, _) in firing {
-            groups.insert(*now, rules, alerts, id, limits.groups);
-        }
+        groups.insert_missing(*now, rules, alerts, firing.iter().map(|(id, _)| *id), limits.groups);
         let live: Vec<_> =
             self.alerts.iter().filter(|alert| alert.is_live()).map(|a| a.id).collect();
         live.into_iter().for_each(|id| self.alerts.arm(id, Time::MIN));

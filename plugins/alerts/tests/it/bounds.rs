@@ -137,6 +137,21 @@ fn beyond_the_bound_groups_are_shared_and_nothing_is_lost() {
 }
 
 #[test]
+fn who_shares_a_group_stays_there_when_the_rules_are_read_again() {
+    let limits = Limits { groups: 1, ..Limits::default() };
+    let mut play = Play::with(&RULES.replace("['alertname']", "['subject']"), limits);
+    flood(&mut play, 3, 15.0);
+    play.run_to(30);
+    play.value("load", "s0", 1.0);
+    play.run_to(330);
+    assert_eq!(play.mail().len(), 3);
+    assert_eq!(play.manager.sizes().groups, 1, "there is room again");
+    play.manager.reload(play.now(), parse(&RULES.replace("['alertname']", "['subject']")));
+    play.run_to(700);
+    assert_eq!(play.mail(), [""; 0], "nobody is told twice");
+}
+
+#[test]
 fn correlations_and_their_members_are_bounded() {
     let mut play = Play::with(RULES, Limits { live: 100, ..limits() });
     for window in 0..5 {

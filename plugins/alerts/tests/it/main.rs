@@ -3,6 +3,7 @@
 //! The rule: a test plays a story and looks at what was told; none looks inside.
 
 mod bounds;
+mod correlations;
 mod delivery;
 mod groups;
 mod lifecycle;

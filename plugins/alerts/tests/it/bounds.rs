@@ -68,6 +68,17 @@ fn of_many_alerts_the_first_ones_stay_and_the_rest_is_counted() {
 }
 
 #[test]
+fn the_heartbeat_has_a_place_of_its_own() {
+    let mut play = Play::with(RULES, Limits { live: 3, ..Limits::default() });
+    flood(&mut play, 10, 15.0);
+    let beat = format!("{RULES}[heartbeat]\nreceiver = 'ops'\n");
+    play.manager.reload(play.now(), parse(&beat));
+    play.run_to(1);
+    assert_eq!(play.told().last().map(String::as_str), Some("firing Watchdog /info"));
+    assert_eq!(play.manager.sizes().live, 4);
+}
+
+#[test]
 fn of_resolved_alerts_the_oldest_are_forgotten_the_untold_last() {
     let limits = Limits { resolved: 2, ..Limits::default() };
     let mut play = Play::with(&RULES.replace("['alertname']", "['subject']"), limits);

@@ -109,6 +109,35 @@ fn a_tick_that_comes_hours_late_does_what_was_due() {
 }
 
 #[test]
+fn what_nobody_heard_of_again_while_it_was_pending_never_fires() {
+    let rules = LOAD.replace("for = '1m'", "stale_after = '5m'\nfor = '10m'");
+    let mut play = Play::new(&rules);
+    play.value("load", "db", 11.0);
+    play.run_to(300);
+    assert_eq!(play.told(), ["pending Load db/warning", "withdrawn Load db/warning"]);
+    play.value("load", "db", 11.0);
+    play.now_s = 36_000;
+    let changes = play.manager.tick(play.now());
+    play.changes.extend(changes);
+    assert_eq!(play.told(), ["pending Load db/warning", "withdrawn Load db/warning"]);
+}
+
+#[test]
+fn a_worse_anomaly_keeps_the_milder_one_of_its_episode() {
+    let mut play = Play::new("[[anomaly]]\nname = 'Odd'");
+    play.score("db", 0.8);
+    for at in 1..20 {
+        play.run_to(at * 60);
+        play.score("db", 0.95);
+    }
+    let told = play.told();
+    assert_eq!(
+        told,
+        ["firing Odd db/warning", "firing Odd db/critical", "inhibited Odd db/warning"]
+    );
+}
+
+#[test]
 fn a_clock_that_goes_back_stands_still() {
     let mut play = Play::new(LOAD);
     play.now_s = 1_000;

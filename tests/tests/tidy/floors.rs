@@ -14,6 +14,7 @@ use crate::{Violation, hold, tree};
 const FLOORS: &[(&str, u8)] = &[
     ("core/abi", 0),
     ("plugins/alerts", 0),
+    ("plugins/detect", 0),
     ("renderers/fractal", 0),
     ("core/event", 1),
     ("core/ring", 1),

@@ -1,0 +1,66 @@
+//! Averages that follow the series.
+//!
+//! The rule: the first rows count equally, later ones with a fixed rate, so that an average is
+//! right from its first row on and forgets at the speed it was made with.
+
+use serde::{Deserialize, Serialize};
+
+/// An exponentially weighted mean that begins as a plain one.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Average {
+    rate: f64,
+    seen: f64,
+    mean: f64,
+}
+
+impl Average {
+    /// The newest row weighs `rate` in the long run; 1/`rate` rows are remembered.
+    pub(crate) fn new(rate: f64) -> Self {
+        Self { rate, seen: 0.0, mean: 0.0 }
+    }
+
+    /// One that remembers about `rows` rows.
+    pub(crate) fn of_rows(rows: f64) -> Self {
+        Self::new(1.0 / rows)
+    }
+
+    /// Takes a row and gives the mean with it.
+    pub(crate) fn push(&mut self, x: f64) -> f64 {
+        self.seen += 1.0;
+        self.mean += (1.0 / self.seen).max(self.rate) * (x - self.mean);
+        self.mean
+    }
+
+    pub(crate) fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    pub(crate) fn seen(&self) -> f64 {
+        self.seen
+    }
+}
+
+/// `x` over the running mean of the `x` before it.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Relative(Average);
+
+/// Ratios above this tell nothing more, and squares of them stay finite.
+const MAX_RATIO: f64 = 1e6;
+
+impl Relative {
+    pub(crate) fn new(rows: f64) -> Self {
+        Self(Average::of_rows(rows))
+    }
+
+    pub(crate) fn push(&mut self, x: f64) -> f64 {
+        let before = self.0.mean();
+        self.0.push(x);
+        let ratio = x / before;
+        // Not `min`, which would make a number of what is none.
+        match before > 0.0 {
+            true if ratio > MAX_RATIO => MAX_RATIO,
+            true => ratio,
+            false => 0.0 * x,
+        }
+    }
+}

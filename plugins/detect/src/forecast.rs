@@ -1,0 +1,153 @@
+//! What the next row should be, by several simple models of the normal.
+//!
+//! The rule: every model keeps its own usual error; a row is as strange as the least surprised of
+//! the models that are about as good as the best one finds it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::autoregression::Autoregression;
+use crate::average::Average;
+use crate::dispersion::Dispersion;
+use crate::echo::Echo;
+use crate::season::{Offsets, Profile};
+
+/// Models side by side.
+const MODELS: usize = 7;
+/// Position of the slow level among them.
+const SLOW: usize = 1;
+/// Rows that a usual error remembers.
+const ERROR_ROWS: f64 = 300.0;
+/// An error teaches the usual error at most this many of them.
+const MAX_LESSON: f64 = 4.0;
+/// A model whose usual error is within this of the best one has a say.
+const RIVAL: f64 = 1.15;
+/// Rows before a model has a say.
+const MIN_ROWS: f64 = 30.0;
+/// Standard deviation over mean absolute deviation of a normal distribution.
+const NORMAL: f64 = 1.2533;
+/// Where rows repeat this often, this share of the level is taken for noise.
+pub(crate) const STILL: f64 = 0.9;
+const FLOOR: f64 = 0.03;
+/// No error is told below this share of the level: it would be one of rounding.
+const EXACT: f64 = 1e-9;
+/// Where rows repeat this often, errors have no distribution to speak of.
+const RESTLESS: f64 = 0.5;
+
+/// The models and how well each did.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Forecasts {
+    level: Average,
+    slow: Average,
+    recent: Autoregression,
+    echo: Echo,
+    errors: [Average; MODELS],
+    dispersion: Dispersion,
+}
+
+/// A row against the forecasts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Assessment {
+    /// The best model's forecast.
+    pub(crate) expected: f64,
+    /// Its usual error as a standard deviation.
+    pub(crate) sigma: f64,
+    /// Least number of standard deviations among the best models.
+    pub(crate) strangeness: f64,
+    /// Error of the best model, in its standard deviations.
+    pub(crate) error: f64,
+    /// Signed error of the best model that does not follow the newest rows.
+    pub(crate) slow_error: f64,
+    /// Signed error of the best periodic model, where one clearly beats the level.
+    pub(crate) season_error: Option<f64>,
+    /// How much more the errors wander than independent ones would, 1 for not at all.
+    pub(crate) dispersion: f64,
+    /// Whether rows repeat so often that only a spike means something.
+    pub(crate) still: bool,
+}
+
+impl Forecasts {
+    /// Periods up to `max_lag` rows are looked for.
+    pub(crate) fn new(max_lag: usize) -> Self {
+        Self {
+            level: Average::new(0.05),
+            slow: Average::new(0.005),
+            recent: Autoregression::new(3),
+            echo: Echo::new(max_lag),
+            errors: [Average::of_rows(ERROR_ROWS); MODELS],
+            dispersion: Dispersion::new(),
+        }
+    }
+
+    /// Judges the row, then learns it. `still` is the share of rows that repeat the one before.
+    pub(crate) fn push(&mut self, x: f64, offsets: &Offsets, still: f64) -> Assessment {
+        let begun = self.level.seen() > 0.0;
+        let quarters = offsets.expected(Profile::Quarters);
+        let week = offsets.expected(Profile::Week);
+        let echo = self.echo.expected();
+        let forecasts: [Option<f64>; MODELS] = [
+            begun.then_some(self.level.mean()),
+            begun.then_some(self.slow.mean()),
+            begun.then(|| self.recent.expected([quarters, week, echo])),
+            quarters,
+            week,
+            echo,
+            offsets.expected(Profile::Minutes),
+        ];
+        let mut assessment = self.assess(&forecasts, x, still);
+        assessment.dispersion = self.dispersion.push(x - assessment.expected);
+        for (error, forecast) in self.errors.iter_mut().zip(forecasts) {
+            if let Some(forecast) = forecast {
+                let size = (x - forecast).abs();
+                let most = MAX_LESSON * error.mean();
+                error.push(if error.seen() > MIN_ROWS && most > 0.0 {
+                    size.min(most)
+                } else {
+                    size
+                });
+            }
+        }
+        self.level.push(x);
+        self.slow.push(x);
+        self.recent.push(x);
+        self.echo.push(x);
+        assessment
+    }
+
+    fn assess(&self, forecasts: &[Option<f64>; MODELS], x: f64, still: f64) -> Assessment {
+        let has_say = |k: usize| forecasts[k].is_some() && self.errors[k].seen() >= MIN_ROWS;
+        let best_of = |models: &[usize]| {
+            let able = models.iter().copied().filter(|&k| has_say(k));
+            able.min_by(|&a, &b| self.errors[a].mean().total_cmp(&self.errors[b].mean()))
+        };
+        let Some(best) = best_of(&[0, 1, 2, 3, 4, 5, 6]) else {
+            return Assessment {
+                expected: x,
+                dispersion: 1.0,
+                strangeness: f64::INFINITY,
+                ..Assessment::default()
+            };
+        };
+        let least = self.errors[best].mean();
+        let level = self.slow.mean().abs();
+        let floor = if still >= STILL { FLOOR * level } else { EXACT * level };
+        let sigma = |k: usize| (NORMAL * self.errors[k].mean()).max(floor).max(f64::MIN_POSITIVE);
+        let error = |k: usize| (x - forecasts[k].unwrap_or(x)) / sigma(k);
+        let strangeness = (0..MODELS)
+            .filter(|&k| has_say(k) && self.errors[k].mean() <= RIVAL * least)
+            .map(|k| error(k).abs())
+            .fold(f64::INFINITY, f64::min);
+        let slow = best_of(&[1, 3, 4, 5, 6]).unwrap_or(SLOW);
+        let season = best_of(&[3, 4, 5, 6])
+            .filter(|&k| self.errors[k].mean() < 0.7 * self.errors[SLOW].mean());
+        Assessment {
+            expected: forecasts[best].unwrap_or(x),
+            sigma: sigma(best),
+            strangeness,
+            error: error(best),
+            slow_error: error(slow),
+            season_error: season.map(error),
+            dispersion: 1.0,
+            still: still > RESTLESS,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What is no fault raises no alarm.
+//!
+//! The rule: the first rows of a series may surprise; after that, silence.
+
+use std::f64::consts::TAU;
+
+use shimmer_detect::Tier;
+
+use crate::faults::alarms;
+use crate::generator::{Random, Series, Shape};
+
+const ROWS: usize = 3000;
+/// Rows in which a series is got to know.
+const LEARNING: usize = 700;
+const SEEDS: std::ops::Range<u64> = 920_000..920_006;
+
+fn made(step_s: i64, mut value: impl FnMut(usize) -> f64) -> Series {
+    let times_ns = (0..ROWS).map(|row| row as i64 * step_s * 1_000_000_000).collect();
+    Series { times_ns, values: (0..ROWS).map(&mut value).collect(), sigma: 1.0, period: None }
+}
+
+/// Mean number of alarms after the learning, per thousand rows.
+fn rate(tier: Tier, mut make: impl FnMut(&mut Random) -> Series) -> f64 {
+    let count = |seed| {
+        let series = make(&mut Random::new(seed));
+        alarms(&series, tier).iter().filter(|&&row| row >= LEARNING).count()
+    };
+    let total: usize = SEEDS.map(count).sum();
+    1000.0 * total as f64 / ((ROWS - LEARNING) * SEEDS.count()) as f64
+}
+
+fn is_quiet(name: &str, make: impl Fn(&mut Random) -> Series) {
+    for tier in [Tier::Cheap, Tier::Full] {
+        let rate = rate(tier, &make);
+        println!("{name} {tier:?} {rate:.2}");
+        assert!(rate <= 0.5, "{name}, {tier:?}: {rate:.2} alarms per thousand rows");
+    }
+}
+
+#[test]
+fn slow_drift_is_normal() {
+    is_quiet("drift", |random| made(300, |row| 50.0 + random.normal() + 0.005 * row as f64));
+    is_quiet("late drift", |random| {
+        made(300, |row| 50.0 + random.normal() + 0.005 * row.saturating_sub(1500) as f64)
+    });
+}
+
+#[test]
+fn a_counter_and_its_resets_are_normal() {
+    is_quiet("counter", |random| {
+        let mut count = 0.0;
+        made(60, move |_| {
+            count += (20.0 + 4.0 * random.normal()).max(0.0);
+            if random.unit() < 0.002 {
+                count = 20.0 * random.unit();
+            }
+            count
+        })
+    });
+}
+
+#[test]
+fn a_counter_whose_rate_jumps_is_not() {
+    for seed in SEEDS {
+        let mut random = Random::new(seed);
+        let mut count = 0.0;
+        let series = made(60, |row| {
+            let rate = if row < 2000 { 20.0 } else { 60.0 };
+            count += (rate + 3.0 * random.normal()).max(0.0);
+            count
+        });
+        let alarms = alarms(&series, Tier::Cheap);
+        assert!(alarms.iter().any(|row| (2000..2050).contains(row)), "{seed}: {alarms:?}");
+    }
+}
+
+#[test]
+fn heavy_tails_are_learnt() {
+    // Student's t with three degrees of freedom, whose largest rows are twenty deviations out.
+    is_quiet("t3", |random| {
+        made(300, |_| {
+            let squares: f64 = (0..3).map(|_| random.normal().powi(2)).sum();
+            10.0 + random.normal() / (squares / 3.0).sqrt()
+        })
+    });
+}
+
+#[test]
+fn single_lost_rows_are_normal() {
+    is_quiet("lost rows", |random| {
+        let mut series = Shape::White.series(ROWS, random);
+        for row in (50..ROWS).step_by(97).rev() {
+            series.times_ns.remove(row);
+            series.values.remove(row);
+        }
+        series
+    });
+}
+
+#[test]
+fn bursts_that_keep_coming_are_normal() {
+    is_quiet("bursts", |random| {
+        made(60, |row| random.normal() + if row % 60 < 5 { 30.0 } else { 0.0 })
+    });
+}
+
+#[test]
+fn a_constant_may_move_by_a_tenth_but_not_double() {
+    let step = |to: f64| move |row: usize| if row < 1500 { 10.0 } else { to };
+    for tier in [Tier::Cheap, Tier::Full] {
+        assert_eq!(alarms(&made(60, step(11.0)), tier), [] as [usize; 0]);
+        assert_eq!(alarms(&made(60, step(9.0)), tier), [] as [usize; 0]);
+        assert_eq!(alarms(&made(60, step(20.0)), tier).first(), Some(&1500));
+    }
+}
+
+#[test]
+fn a_smooth_day_is_normal() {
+    is_quiet("day", |random| {
+        made(300, |row| 100.0 + 20.0 * (TAU * row as f64 / 288.0).sin() + random.normal())
+    });
+}

@@ -3,12 +3,14 @@
 //! The rule: values that the configuration judges stay text here, so that a bad one is reported
 //! the same way wherever it was given.
 
+mod detect;
 mod fractal;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use detect::{DetectArgs, DetectTier};
 pub(crate) use fractal::{BenchArgs, PictureFormat, RenderArgs};
 
 const EXAMPLES: &str = "\
@@ -75,6 +77,9 @@ Examples:
 
 A broken connection is made again and resumes after the last event that was shown.")]
     Tail(TailArgs),
+    /// Back-test the anomaly detectors on a recorded series.
+    #[command(after_help = detect::HELP)]
+    Detect(DetectArgs),
     /// Draw a fractal or a flight through it, to any depth.
     #[command(after_help = "\
 Examples:

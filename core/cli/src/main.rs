@@ -9,6 +9,7 @@ mod args;
 mod bench;
 mod client;
 mod config;
+mod detect;
 mod failure;
 mod feed;
 mod log;
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Post(args) => post::post(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Tail(args) => tail::tail(&args),
+        Command::Detect(args) => detect::detect(&args),
         Command::Render(args) => render::render(&args),
         Command::Bench(args) => bench::bench(&args),
         Command::Reload(remote) => reload(&remote),

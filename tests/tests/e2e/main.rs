@@ -6,6 +6,7 @@
 
 mod cli;
 mod deflate;
+mod detect;
 mod durability;
 mod flood;
 mod fractal;

@@ -4,7 +4,7 @@
 //! again and again.
 
 mod pace;
-mod recording;
+pub(crate) mod recording;
 mod rewrite;
 
 use std::path::Path;

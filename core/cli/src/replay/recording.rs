@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use shimmer_event::rfc3339;
 
 /// Longest row that is read.
-const ROW_BYTES: u64 = 8 << 20;
+pub(crate) const ROW_BYTES: u64 = 8 << 20;
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,7 +191,7 @@ fn cells(text: &str, columns: Columns) -> Result<(i64, Content), String> {
 }
 
 /// The cells of a line (RFC 4180, without line ends inside quotes).
-fn split(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn split(text: &str) -> Result<Vec<String>, String> {
     let mut cells = vec![String::new()];
     let mut quoted = false;
     let mut chars = text.chars().peekable();
@@ -214,7 +214,7 @@ fn split(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// RFC 3339, or `YYYY-MM-DD HH:MM:SS` with or without a fraction, which is taken as UTC.
-fn time(text: &str) -> Result<i64, String> {
+pub(crate) fn time(text: &str) -> Result<i64, String> {
     let plain = text.len() >= 19 && text.as_bytes()[10] == b' ' && text.is_ascii();
     let with_zone = if plain && text[19..].bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         rfc3339::parse(&format!("{}T{}Z", &text[..10], &text[11..]))

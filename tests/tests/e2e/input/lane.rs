@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::http::{Answer, Request, Wire};
-use crate::server::{TOKEN, TestServer, general, wait};
+use crate::server::{TOKEN, TestServer, general};
 
 /// The request as it is, and the same on a connection that has asked for a page before.
 fn both(server: &TestServer, request: &Request) -> [Answer; 2] {
@@ -232,7 +232,7 @@ fn posts_that_come_together_are_answered_as_if_each_had_come_alone() {
 #[test]
 fn a_batch_that_stops_coming_is_408_and_gives_its_room_back() {
     let server =
-        TestServer::with("[server]\nbody_timeout_ms = 1000\n[limits]\nwaiting_bytes = 100000\n");
+        TestServer::with("[server]\nbody_timeout_ms = 2000\n[limits]\nwaiting_bytes = 100000\n");
     let batch = |name: &str| {
         let line = |i| format!("{}\n", general(&format!("{name}-{i}"), "k", 1.0));
         let request = Request::new("POST", "/events").token(TOKEN);
@@ -241,10 +241,14 @@ fn a_batch_that_stops_coming_is_408_and_gives_its_room_back() {
     };
     let (stalled, other) = (batch("stalled").bytes(), batch("other"));
     assert!((70_000..100_000).contains(&stalled.len()), "{}", stalled.len());
+    let event = Request::new("POST", "/event").token(TOKEN);
+    let event = event.body(general("before", "k", 1.0).to_string()).bytes();
     let mut slow = Wire::open(server.address);
-    slow.write(&stalled[..40_000]);
+    // Read together, so that the batch has its room when the event is answered.
+    slow.write(&[&event, &stalled[..20_000]].concat());
+    assert_eq!(slow.answer().status, 200);
     let post = || Wire::open(server.address).ask(&other);
-    wait("no room for another", || post().status == 503);
+    post().problem(503);
     let timeout = slow.answer();
     timeout.problem(408);
     assert_eq!(timeout.header("connection"), Some("close"));

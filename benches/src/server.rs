@@ -54,6 +54,11 @@ impl Server {
         let program =
             std::env::var_os("BENCH_PROGRAM").map_or_else(|| built("shimmer"), PathBuf::from);
         let arguments = |dir: &Path, address: SocketAddr| {
+            // What a plugin costs is measured by itself.
+            let config = match config.contains("[plugins]") {
+                true => config.to_owned(),
+                false => format!("{config}\n[plugins]\nbundled = []\n"),
+            };
             std::fs::write(dir.join("shimmer.toml"), config).expect("a file");
             let port = address.port().to_string();
             ["run", "--host", "127.0.0.1", "--port", &port].map(str::to_owned).into()

@@ -93,9 +93,10 @@ impl Home {
         self
     }
 
-    /// Writes another configuration.
+    /// Writes another configuration. The bundled plugins run only where it speaks of them.
     pub(crate) fn configure(&self, toml: &str) {
-        std::fs::write(self.config(), toml).unwrap();
+        let rest = if toml.contains("plugins") { "" } else { "\n[plugins]\nbundled = []\n" };
+        std::fs::write(self.config(), format!("{toml}{rest}")).unwrap();
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -289,11 +289,17 @@ pub enum LogFormat {
 }
 
 /// `[plugins]`: what holds for all plugins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginsSection {
     /// Bundled plugins that run without a table of their own.
     pub bundled: Vec<String>,
     /// Folder of the bundled plugins' shared objects; empty for the place of installation.
     pub dir: PathBuf,
+}
+
+impl Default for PluginsSection {
+    fn default() -> Self {
+        Self { bundled: vec!["anomaly".to_owned()], dir: PathBuf::new() }
+    }
 }

@@ -345,7 +345,7 @@ pub static SETTINGS: &[Setting] = &[
     live(
         "plugins.bundled",
         Kind::List(Form::PluginName),
-        "Bundled plugins that run without a table of their own.",
+        "Bundled plugins that run without a table of their own; [] for none.",
     ),
     restart(
         "plugins.dir",

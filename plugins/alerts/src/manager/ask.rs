@@ -23,6 +23,13 @@ impl Manager {
         AlertList { alerts, counts }
     }
 
+    /// How many alerts there are in each state, all states.
+    pub fn counts(&self) -> BTreeMap<AlertState, usize> {
+        let mut counts: BTreeMap<_, _> = AlertState::ALL.map(|state| (state, 0)).into();
+        self.alerts.iter().for_each(|alert| *counts.entry(alert.state()).or_default() += 1);
+        counts
+    }
+
     /// The alert of this id.
     pub fn alert_of(&self, id: &str) -> Option<AlertView> {
         self.named(id).map(AlertView::of)

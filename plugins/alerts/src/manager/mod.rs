@@ -241,6 +241,11 @@ impl Manager {
         }
     }
 
+    /// The rules that hold.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// What was counted.
     pub const fn counters(&self) -> Counters {
         self.counters

@@ -176,6 +176,12 @@ impl Rules {
         check::parse(text)
     }
 
+    /// Whether a rule compares with a budget that the events name: [`crate::Sample::budget`] is needed for it alone.
+    pub fn ask_for_budgets(&self) -> bool {
+        let asks = |rule: &Rule| matches!(&rule.check, Check::Threshold(t) if t.budget == Budget::Event);
+        self.rules.iter().any(asks)
+    }
+
     pub(crate) fn rule(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == name)
     }

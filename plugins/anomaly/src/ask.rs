@@ -1,0 +1,174 @@
+//! The routes: what is asked, and what people do.
+//!
+//! The rule: an answer is what holds at this moment; a wish that cannot be granted says which field and why.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::json;
+use shimmer_alerts::{
+    AlertView, Filter, SilenceDraft, SilenceId, SilenceRefused, Time, WishRefused,
+};
+use shimmer_sdk::{Error, Request, Response, Route};
+
+use crate::act::{Action, Refused};
+use crate::plugin::Anomaly;
+use crate::tell::TOPIC;
+
+/// Who took note where nobody is named.
+const SOMEBODY: &str = "operator";
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/api/alerts").openapi(
+        r#"{"summary":"Alerts, the newest first, and how many there are in each state","tags":["alerts"],
+        "parameters":[
+        {"name":"state","in":"query","schema":{"enum":["pending","firing","silenced","inhibited","resolved"]}},
+        {"name":"severity","in":"query","schema":{"enum":["info","warning","critical"]}},
+        {"name":"kind","in":"query","schema":{"type":"string"}},
+        {"name":"subject","in":"query","schema":{"type":"string"}}],
+        "responses":{"200":{"description":"`alerts` and `counts`"},"400":{"description":"A filter is wrong"}}}"#,
+    ),
+    Route::sse("/api/alerts/sse", TOPIC).openapi(
+        r#"{"summary":"Changes of alerts: events `firing`, `silenced`, `resolved`; data is the alert",
+        "tags":["alerts"],"responses":{"200":{"description":"Server-sent events"}}}"#,
+    ),
+    Route::get("/api/alerts/{id}").openapi(
+        r#"{"summary":"One alert","tags":["alerts"],
+        "responses":{"200":{"description":"The alert"},"404":{"description":"There is none of this id"}}}"#,
+    ),
+    Route::post("/api/alerts/{id}/ack").openapi(
+        r#"{"summary":"Take note of an alert: it is not repeated any more","tags":["alerts"],
+        "requestBody":{"content":{"application/json":{"schema":{"type":"object","properties":{
+        "by":{"type":"string","maxLength":512}}}}}},
+        "responses":{"200":{"description":"The alert"},"404":{"description":"There is none of this id"},
+        "409":{"description":"It is resolved"}}}"#,
+    ),
+    Route::post("/api/alerts/{id}/resolve").openapi(
+        r#"{"summary":"End an alert; its condition starts no new one for an hour","tags":["alerts"],
+        "requestBody":{"content":{"application/json":{"schema":{"type":"object","properties":{
+        "by":{"type":"string","maxLength":512}}}}}},
+        "responses":{"200":{"description":"The alert"},"404":{"description":"There is none of this id"},
+        "409":{"description":"It is resolved, or the heartbeat"}}}"#,
+    ),
+    Route::get("/api/silences").openapi(
+        r#"{"summary":"Silences that mute or will","tags":["alerts"],
+        "responses":{"200":{"description":"`silences`"}}}"#,
+    ),
+    Route::post("/api/silences").openapi(
+        r#"{"summary":"Mute alerts for a while; with the id of a silence, change that one","tags":["alerts"],
+        "requestBody":{"content":{"application/json":{"schema":{"type":"object",
+        "required":["matchers","author","ends_at"],"properties":{"id":{"type":"string"},
+        "matchers":{"type":"array","items":{"type":"object","required":["name","op","value"],"properties":{
+        "name":{"type":"string"},"op":{"enum":["=","!=","=~","!~"]},"value":{"type":"string"}}}},
+        "author":{"type":"string"},"comment":{"type":"string"},
+        "starts_at":{"type":"string","format":"date-time"},"ends_at":{"type":"string","format":"date-time"}}}}}},
+        "responses":{"201":{"description":"The silence"},"400":{"description":"A field is wrong"},
+        "404":{"description":"There is no silence of this id"},"409":{"description":"There are too many"}}}"#,
+    ),
+    Route::delete("/api/silences/{id}").openapi(
+        r#"{"summary":"End a silence","tags":["alerts"],
+        "responses":{"204":{"description":"It is over"},"404":{"description":"There is none of this id"}}}"#,
+    ),
+    Route::get("/api/correlations").openapi(
+        r#"{"summary":"Alerts that began together, and which may be the cause","tags":["alerts"],
+        "responses":{"200":{"description":"`correlations`"}}}"#,
+    ),
+];
+
+/// What may stand in the body of an ack or a resolve.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct By {
+    by: Option<String>,
+}
+
+impl Anomaly {
+    pub(crate) fn answer(&mut self, request: &Request<'_>, now: Time) -> Result<Response, Error> {
+        let id = request.param("id");
+        Ok(match request.route() {
+            ("GET", "/api/alerts") => self.list(request),
+            ("GET", "/api/alerts/sse") => Response::empty(),
+            ("GET", "/api/alerts/{id}") => alert(self.manager.alert_of(id)),
+            ("GET", "/api/silences") => Response::json(&self.manager.silences()),
+            ("GET", "/api/correlations") => Response::json(&self.manager.correlations()),
+            ("POST", "/api/alerts/{id}/ack") => {
+                let (alert, by) = (id.to_owned(), by(request)?);
+                self.change_alert(Action::Ack { alert, by }, id, now)?
+            }
+            ("POST", "/api/alerts/{id}/resolve") => {
+                let (alert, by) = (id.to_owned(), by(request)?);
+                self.change_alert(Action::Resolve { alert, by }, id, now)?
+            }
+            ("POST", "/api/silences") => {
+                let silence: SilenceDraft = request.json()?;
+                self.change_silences(Action::Silence { silence }, now)?
+            }
+            ("DELETE", "/api/silences/{id}") => match id.parse::<SilenceId>() {
+                Ok(silence) => self.change_silences(Action::Unsilence { silence }, now)?,
+                Err(_) => missing("there is no such silence"),
+            },
+            _ => missing(request.path()),
+        })
+    }
+
+    fn list(&self, request: &Request<'_>) -> Response {
+        let names = ["state", "severity", "kind", "subject"];
+        let given: Vec<(&str, Cow<'_, str>)> =
+            names.into_iter().filter_map(|name| Some((name, request.query(name)?))).collect();
+        let pairs = given.iter().map(|(name, value)| (*name, value.as_ref()));
+        match Filter::from_query(pairs.filter(|(_, value)| !value.is_empty())) {
+            Ok(filter) => Response::json(&self.manager.alerts(&filter)),
+            Err((field, message)) => invalid(&field, &message),
+        }
+    }
+
+    fn change_alert(&mut self, action: Action, id: &str, now: Time) -> Result<Response, Error> {
+        Ok(match self.act(action, now) {
+            Ok(_) => alert(self.manager.alert_of(id)),
+            Err(refused) => refusal(refused)?,
+        })
+    }
+
+    fn change_silences(&mut self, action: Action, now: Time) -> Result<Response, Error> {
+        Ok(match self.act(action, now) {
+            Ok(Some(silence)) => Response::json(&silence).status(201),
+            Ok(None) => Response::empty().status(204),
+            Err(refused) => refusal(refused)?,
+        })
+    }
+}
+
+fn by(request: &Request<'_>) -> Result<String, Error> {
+    let By { by } = if request.body().is_empty() { By::default() } else { request.json()? };
+    Ok(by.unwrap_or_else(|| SOMEBODY.to_owned()))
+}
+
+fn alert(found: Option<AlertView>) -> Response {
+    found.map_or_else(|| missing("there is no such alert"), |alert| Response::json(&alert))
+}
+
+fn refusal(refused: Refused) -> Result<Response, Error> {
+    Ok(match refused {
+        Refused::Host(why) => return Err(why),
+        Refused::Wish(why @ WishRefused::Unknown) => missing(&why.to_string()),
+        Refused::Wish(why @ WishRefused::Name) => invalid("by", &why.to_string()),
+        Refused::Wish(why) => Response::problem(409, "Conflict", &why.to_string()),
+        Refused::Silence(SilenceRefused::Invalid { field, message }) => invalid(field, &message),
+        Refused::Silence(why @ SilenceRefused::Unknown) => missing(&why.to_string()),
+        Refused::Silence(why) => Response::problem(409, "Conflict", &why.to_string()),
+    })
+}
+
+fn missing(detail: &str) -> Response {
+    Response::problem(404, "Not found", detail)
+}
+
+fn invalid(field: &str, message: &str) -> Response {
+    let body = json!({
+        "status": 400,
+        "title": "Bad request",
+        "detail": format!("{field}: {message}"),
+        "errors": [{ "field": field, "message": message }],
+    });
+    Response::new("application/problem+json", body.to_string()).status(400)
+}

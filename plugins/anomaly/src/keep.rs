@@ -1,0 +1,71 @@
+//! The state of the plugin as it is saved: everything but what the configuration says.
+//!
+//! The rule: alerts come first and always fit; detectors follow, the newest series first, as many as there is room
+//! for. A series whose detector had no room begins anew after a restart.
+
+use serde::{Deserialize, Serialize};
+use shimmer_alerts::State;
+use shimmer_detect::Detector;
+use shimmer_sdk::Error;
+
+use crate::act::Acts;
+use crate::tell::Outbox;
+
+/// The version that is written.
+const VERSION: u8 = 1;
+/// Bytes that are written at most; the host takes 64 MiB.
+const MOST: usize = 60 * 1024 * 1024;
+
+/// What is kept besides detectors.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) alerts: State,
+    pub(crate) acts: Acts,
+    pub(crate) outbox: Outbox,
+}
+
+/// What is kept, written down without a copy.
+#[derive(Serialize)]
+pub(crate) struct Keeping<'a> {
+    pub(crate) alerts: State,
+    pub(crate) acts: &'a Acts,
+    pub(crate) outbox: &'a Outbox,
+}
+
+/// Writes the state down. `detectors` come with the newest first; so do those that are left out at its end.
+pub(crate) fn write<'a>(
+    kept: &Keeping<'_>,
+    detectors: impl Iterator<Item = (&'a String, &'a Detector)>,
+) -> Result<Vec<u8>, Error> {
+    let failed = |why: postcard::Error| Error::Failed(format!("state: {why}"));
+    let mut out = postcard::to_extend(&VERSION, Vec::new()).map_err(failed)?;
+    out = postcard::to_extend(kept, out).map_err(failed)?;
+    for one in detectors {
+        let before = out.len();
+        out = postcard::to_extend(&one, out).map_err(failed)?;
+        if out.len() > MOST {
+            out.truncate(before);
+            break;
+        }
+    }
+    Ok(out)
+}
+
+/// Reads the state; detectors go to `series`, the oldest first.
+pub(crate) fn read(blob: &[u8], mut series: impl FnMut(String, Detector)) -> Result<Kept, Error> {
+    let unsupported = |why: postcard::Error| Error::Unsupported(format!("state: {why}"));
+    let (version, rest) = postcard::take_from_bytes::<u8>(blob).map_err(unsupported)?;
+    if version != VERSION {
+        let why = format!("state: version {version}, and this program reads {VERSION}");
+        return Err(Error::Unsupported(why));
+    }
+    let (kept, mut rest) = postcard::take_from_bytes::<Kept>(rest).map_err(unsupported)?;
+    let mut detectors = Vec::new();
+    while !rest.is_empty() {
+        let one;
+        (one, rest) = postcard::take_from_bytes::<(String, Detector)>(rest).map_err(unsupported)?;
+        detectors.push(one);
+    }
+    detectors.into_iter().rev().for_each(|(key, detector)| series(key, detector));
+    Ok(kept)
+}

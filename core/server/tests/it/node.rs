@@ -28,6 +28,8 @@ impl Node {
         config.server.port = 0;
         config.auth.token = Secret::new(TOKEN);
         config.ring.storage = Storage::Memory;
+        // Nothing is installed beside a test.
+        config.plugins.bundled.clear();
         change(&mut config);
         let running = Server::start(config, None).expect("the node starts");
         let address = running.address();

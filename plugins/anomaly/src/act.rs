@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use shimmer_alerts::{
     Change, Manager, Silence, SilenceDraft, SilenceId, SilenceRefused, Time, WishRefused,
 };
@@ -87,10 +86,18 @@ impl Action {
     }
 }
 
-/// Sequences of actions that are done already, for when their events come.
+/// Actions that are done already, by their times, for when their events come.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Acts {
-    done: BTreeSet<u64>,
+    done: BTreeSet<i64>,
+}
+
+/// The `data` of these events.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    /// Unix time in nanoseconds; no two actions have the same.
+    at: i64,
+    did: Action,
 }
 
 impl Acts {
@@ -107,29 +114,21 @@ impl Acts {
             let why = format!("{MOST} actions wait for the stream; try again in a moment");
             return Err(Refused::Host(Error::Busy(why)));
         }
-        let subject = action.subject().to_owned();
-        let data = json!({ "at": now.as_ns(), "did": action });
-        let done = action.apply(now, manager)?;
-        let event = host.event(KIND).time_ns(now.as_ns()).subject(&subject).data(&data);
-        match event.emit() {
-            Ok(Some(seq)) => drop(self.done.insert(seq)),
-            Ok(None) => {}
-            Err(why) => return Err(Refused::Host(why)),
-        }
+        let at = now.as_ns().max(self.done.last().map_or(i64::MIN, |last| last + 1));
+        let (subject, written) = (action.subject(), Written { at, did: action });
+        let done = written.did.clone().apply(Time::from_ns(at), manager)?;
+        let event = host.event(KIND).time_ns(at).subject(&subject).data(&written);
+        event.emit().map_err(Refused::Host)?;
+        self.done.insert(at);
         Ok(done)
     }
 
     /// Takes the event of an action, which is done unless it was.
     pub(crate) fn take(&mut self, event: &Event<'_>, manager: &mut Manager) -> Vec<Change> {
-        #[derive(Deserialize)]
-        struct Data {
-            at: i64,
-            did: Action,
-        }
-        if self.done.remove(&event.seq()) {
+        let Ok(Written { at, did }) = event.parse_data() else { return Vec::new() };
+        if self.done.remove(&at) {
             return Vec::new();
         }
-        let Ok(Data { at, did }) = event.parse_data() else { return Vec::new() };
         // Refused as it was refused, or meanwhile pointless.
         did.apply(Time::from_ns(at), manager).map_or_else(|_| Vec::new(), |done| done.changes)
     }
@@ -140,9 +139,7 @@ impl Action {
     fn subject(&self) -> String {
         match self {
             Self::Ack { alert, .. } | Self::Resolve { alert, .. } => alert.clone(),
-            Self::Silence { silence } => {
-                silence.id.map_or_else(String::new, |id| id.to_string())
-            }
+            Self::Silence { silence } => silence.id.map_or_else(String::new, |id| id.to_string()),
             Self::Unsilence { silence } => silence.to_string(),
         }
     }

@@ -21,6 +21,8 @@ mod plugin;
 mod post;
 mod rules;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub(crate) use plugin::Anomaly;

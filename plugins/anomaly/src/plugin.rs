@@ -10,6 +10,7 @@ use shimmer_alerts::{Limits, Manager, Rules, Silence, Time};
 use shimmer_sdk::{Batch, Error, Host, Plugin, Request, Response, Route};
 
 use crate::act::{self, Action, Acts, Refused};
+use crate::ask;
 use crate::config::Config;
 use crate::keep::{self, Keeping, Kept};
 use crate::meters::Meters;
@@ -17,7 +18,6 @@ use crate::post::Post;
 use crate::rules::RulesFile;
 use crate::tell::Outbox;
 use crate::watch::Watch;
-use crate::ask;
 
 /// Ticks between two looks at the file of the rules and two reports of numbers.
 const SELDOM: u32 = 20;

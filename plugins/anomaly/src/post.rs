@@ -93,7 +93,8 @@ fn deliver(agent: &ureq::Agent, url: &str, body: &str) -> Result<(), (Failure, S
     let mut answer = posted.map_err(|why| (Failure::Unreachable, explain(&why)))?;
     let status = answer.status();
     // Read to its end, so that the connection can be used again.
-    let text = answer.body_mut().with_config().limit(ANSWER_BYTES).lossy_utf8(true).read_to_string();
+    let text =
+        answer.body_mut().with_config().limit(ANSWER_BYTES).lossy_utf8(true).read_to_string();
     if status.is_success() {
         return Ok(());
     }

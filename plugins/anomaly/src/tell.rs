@@ -75,7 +75,6 @@ impl Outbox {
         Ok(())
     }
 
-
     pub(crate) const fn lost(&self) -> u64 {
         self.lost
     }

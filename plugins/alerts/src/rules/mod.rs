@@ -178,7 +178,8 @@ impl Rules {
 
     /// Whether a rule compares with a budget that the events name: [`crate::Sample::budget`] is needed for it alone.
     pub fn ask_for_budgets(&self) -> bool {
-        let asks = |rule: &Rule| matches!(&rule.check, Check::Threshold(t) if t.budget == Budget::Event);
+        let asks =
+            |rule: &Rule| matches!(&rule.check, Check::Threshold(t) if t.budget == Budget::Event);
         self.rules.iter().any(asks)
     }
 

@@ -1,0 +1,354 @@
+//! The plugin through the functions that a host calls: no process, no clock, no network.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+
+use serde_json::{Value, json};
+use shimmer_sdk::testing::{Answer, Bench, Effect, Input};
+
+use crate::Anomaly;
+
+const SECOND: i64 = 1_000_000_000;
+const BEGIN: i64 = 1_700_000_000 * SECOND;
+const BUDGET: &str = "[[threshold]]\nname = 'Budget'\nkind = 'cost'\nbudget = 'event'\n\
+                      warning = { above = 0.8 }\ncritical = { above = 0.95 }\n";
+
+/// A plugin and its folder.
+struct Home {
+    bench: Bench<Anomaly>,
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    fn new(rules: &str) -> Self {
+        Self::with(rules, &json!({})).unwrap()
+    }
+
+    fn with(rules: &str, config: &Value) -> Result<Self, String> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("rules.toml"), rules).unwrap();
+        let config = Self::config(&dir, config);
+        let bench = Bench::new(&config).map_err(|failure| failure.message)?;
+        Ok(Self { bench, dir })
+    }
+
+    fn config(dir: &tempfile::TempDir, config: &Value) -> String {
+        let mut config = config.clone();
+        config["rules"] = json!(dir.path().join("rules.toml"));
+        config.to_string()
+    }
+
+    /// The plugin after a kill: as it saved itself once.
+    fn restored(self, blob: &[u8], cursor: u64) -> Self {
+        let config = Self::config(&self.dir, &json!({}));
+        drop(self.bench);
+        Self { bench: Bench::restored(&config, blob, cursor).unwrap(), dir: self.dir }
+    }
+
+    fn feed(&mut self, inputs: &[Input]) -> Vec<Effect> {
+        self.bench.feed(inputs).unwrap();
+        self.bench.take_events()
+    }
+
+    fn tick(&mut self, at: i64) -> Vec<Effect> {
+        self.bench.tick(BEGIN + at * SECOND).unwrap();
+        self.bench.take_events()
+    }
+
+    fn request(&mut self, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.bench.request(method, path, body.as_bytes()).unwrap()
+    }
+
+    fn json(&mut self, path: &str) -> Value {
+        let answer = self.request("GET", path, &Value::Null);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_str(answer.text()).unwrap()
+    }
+
+    fn alerts(&mut self) -> Vec<Value> {
+        self.json("/api/alerts")["alerts"].as_array().unwrap().clone()
+    }
+}
+
+/// A value of the series `load` of `web-1`.
+fn load(second: i64, value: f64) -> Input {
+    Input::new("load", value).subject("web-1").time_ns(BEGIN + second * SECOND)
+}
+
+/// A steady series with some noise.
+fn steady(rows: i64) -> Vec<Input> {
+    (0..rows).map(|i| load(i, 10.0 + ((i * 7919) % 13) as f64 / 13.0)).collect()
+}
+
+fn cost(second: i64, share: f64) -> Input {
+    let data = json!({ "budget": 1000 });
+    Input::new("cost", share * 1000.0).subject("p").time_ns(BEGIN + second * SECOND).data(&data)
+}
+
+/// What the host would hand out again of an event that the plugin emitted itself.
+fn again(effect: &Effect) -> Input {
+    Input::new(&effect.kind, effect.value)
+        .source(&effect.source)
+        .subject(&effect.subject)
+        .time_ns(effect.time_ns)
+        .data(&effect.data)
+        .derived(1)
+}
+
+#[test]
+fn a_spike_is_an_event_and_a_message() {
+    let mut home = Home::new("[[anomaly]]\nname = 'Odd'\n");
+    assert!(home.feed(&steady(200)).is_empty());
+    let told = home.feed(&[load(200, 60.0)]);
+    assert_eq!(told.len(), 1);
+    let event = &told[0];
+    assert_eq!((event.kind.as_str(), event.subject.as_str()), ("alert", "web-1"));
+    assert!(event.value > 0.9 && event.value <= 1.0, "{}", event.value);
+    let data = &event.data;
+    assert_eq!((&data["severity"], &data["state"]), (&json!("critical"), &json!("firing")));
+    assert_eq!((&data["value"], &data["method"]), (&json!(60.0), &json!("spike")));
+    assert!(data["expected"]["high"].as_f64().unwrap() < 20.0, "{data}");
+    let messages = home.bench.take_messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!((messages[0].topic.as_str(), messages[0].event.as_str()), ("alerts", "firing"));
+    let message: Value = serde_json::from_str(&messages[0].text).unwrap();
+    assert_eq!(message, home.alerts()[0]);
+    assert_eq!(message["labels"]["alertname"], "Odd");
+}
+
+#[test]
+fn alerts_raise_no_alerts() {
+    let mut home = Home::new("[[threshold]]\nname = 'Any'\nwarning = { above = 0 }\n");
+    for kind in ["alert", "alert.action"] {
+        assert!(home.feed(&[Input::new(kind, 5.0)]).is_empty(), "{kind}");
+    }
+    assert_eq!(home.feed(&[Input::new("other", 5.0)]).len(), 1);
+}
+
+#[test]
+fn a_budget_comes_with_the_event() {
+    let mut home = Home::new(BUDGET);
+    assert!(home.feed(&[cost(0, 0.5), Input::new("cost", 970.0).subject("p")]).is_empty());
+    let told = home.feed(&[cost(1, 0.85)]);
+    assert_eq!(told[0].data["severity"], "warning");
+    let told = home.feed(&[cost(2, 0.97)]);
+    let severities: Vec<_> = told.iter().map(|e| (&e.data["severity"], &e.data["state"])).collect();
+    let wanted = [(json!("critical"), json!("firing")), (json!("warning"), json!("inhibited"))];
+    assert_eq!(severities, wanted.each_ref().map(|(a, b)| (a, b)));
+}
+
+#[test]
+fn what_people_do_is_an_event_that_does_it_again() {
+    let mut home = Home::new(BUDGET);
+    home.feed(&[cost(0, 0.85)]);
+    let blob = home.bench.save().unwrap();
+    let id = home.alerts()[0]["id"].as_str().unwrap().to_owned();
+    let answer = home.request("POST", &format!("/api/alerts/{id}/ack"), &json!({ "by": "ann" }));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let silence = json!({
+        "matchers": [{ "name": "kind", "op": "=", "value": "cost" }],
+        "author": "bob", "ends_at": "2100-01-01T00:00:00Z",
+    });
+    let answer = home.request("POST", "/api/silences", &silence);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let (acts, alerts) = (home.bench.take_events(), home.alerts());
+    assert_eq!(acts.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>(), ["alert.action"; 2]);
+    assert_eq!((&alerts[0]["acked_by"], &alerts[0]["state"]), (&json!("ann"), &json!("silenced")));
+    // As the host hands them out: done already, so nothing but what waited to be told.
+    let silences = home.json("/api/silences");
+    let told = home.feed(&acts.iter().map(again).collect::<Vec<_>>());
+    let states: Vec<_> = told.iter().map(|e| e.data["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["firing", "silenced"], "the ack and the silence, once each");
+    assert_eq!(home.json("/api/silences"), silences);
+
+    // Killed before it saved itself: the events come again, and all is as it was.
+    let mut home = home.restored(&blob, 1);
+    assert_eq!(home.alerts()[0]["acked_by"], Value::Null);
+    home.feed(&acts.iter().map(again).collect::<Vec<_>>());
+    assert_eq!(home.alerts(), alerts);
+    assert_eq!(home.json("/api/silences"), silences);
+}
+
+#[test]
+fn an_action_that_somebody_else_posts_is_none() {
+    let mut home = Home::new(BUDGET);
+    home.feed(&[cost(0, 0.85)]);
+    let id = home.alerts()[0]["id"].clone();
+    let did = json!({ "action": "resolve", "alert": id, "by": "mallory" });
+    let forged = Input::new("alert.action", 0.0).data(&json!({ "at": BEGIN, "did": did }));
+    home.feed(&[
+        forged.clone().source("anomaly"),
+        forged.clone().source("other").derived(1),
+        Input::new("alert.action", 0.0).source("anomaly").derived(1).data(&json!({ "at": "x" })),
+    ]);
+    assert_eq!(home.alerts()[0]["state"], "firing");
+    home.feed(&[forged.source("anomaly").derived(1)]);
+    assert_eq!(home.alerts()[0]["state"], "resolved");
+}
+
+#[test]
+fn a_restored_plugin_goes_on_as_if_nothing_had_been() {
+    let rules = format!(
+        "{BUDGET}for = '20s'\n[[anomaly]]\nname = 'Odd'\n[[no_data]]\nname = 'Gone'\nkind = 'load'\nafter = '1m'\n"
+    );
+    // What each step tells, and the alerts at the end; killed and restored before the step `kill`.
+    let play = |kill: usize| {
+        let mut home = Home::new(&rules);
+        let mut told = Vec::new();
+        let mut seq = 0;
+        for step in 0..12_i64 {
+            if step as usize == kill {
+                let blob = home.bench.save().unwrap();
+                home = home.restored(&blob, seq);
+            }
+            let row = |i| load(step * 30 + i, 10.0 + ((step * 30 + i) * 7919 % 13) as f64 / 13.0);
+            let mut rows: Vec<Input> = (0..30).map(row).collect();
+            match step {
+                3..6 => rows.push(cost(step * 30 + 30, 0.85)),
+                6 => rows.push(cost(210, 0.1)),
+                7 => rows[20] = load(230, 70.0),
+                9.. => rows.clear(),
+                _ => {}
+            }
+            seq += rows.len() as u64;
+            told.extend(home.feed(&rows));
+            told.extend(home.tick(step * 30 + 30));
+        }
+        let seen: Vec<_> = told.into_iter().map(|e| (e.event_id, e.data)).collect();
+        (seen, home.alerts())
+    };
+    let whole = play(usize::MAX);
+    for name in ["Gone", "Odd", "Budget"] {
+        let is = |alert: &Value| alert["labels"]["alertname"] == name;
+        assert!(whole.1.iter().any(is), "the script has one of each");
+    }
+    for kill in 1..12 {
+        assert_eq!(play(kill), whole, "killed before step {kill}");
+    }
+}
+
+#[test]
+fn a_state_that_cannot_be_read_starts_afresh() {
+    let mut home = Home::new(BUDGET);
+    home.feed(&[cost(0, 0.97)]);
+    home.feed(&steady(5));
+    let blob = home.bench.save().unwrap();
+    let config = Home::config(&home.dir, &json!({}));
+    for cut in (0..blob.len()).step_by(7) {
+        // An end behind a whole detector is an end.
+        if let Err(failure) = Bench::<Anomaly>::restored(&config, &blob[..cut], 1) {
+            assert_eq!(failure.status, shimmer_sdk::abi::Status::UNSUPPORTED, "{failure}");
+        }
+    }
+    let newer = [&[9], &blob[1..]].concat();
+    let why = Bench::<Anomaly>::restored(&config, &newer, 1).err().unwrap().message;
+    assert!(why.contains("version 9, and this program reads 1"), "{why}");
+}
+
+#[test]
+fn rules_are_read_again_when_the_file_changes_and_errors_change_nothing() {
+    let mut home = Home::new(BUDGET);
+    home.tick(0);
+    let file = home.dir.path().join("rules.toml");
+    fs::write(&file, format!("{BUDGET}[[threshold]]\nname = 'x'\nwarning = {{ above = 'a' }}\n"))
+        .unwrap();
+    (1..=20).for_each(|at| drop(home.tick(at)));
+    let log = home.bench.log();
+    let (_, line) = log.last().unwrap();
+    assert!(line.contains("rules.toml: line 9, column 21: invalid type"), "{line}");
+    assert!(line.contains("; give a value of the type that is expected"), "{line}");
+    assert_eq!(home.bench.metric("rules_loaded", &[]), 0.0);
+    assert_eq!(home.feed(&[cost(30, 0.85)]).len(), 1, "the old rules hold");
+    (31..=90).for_each(|at| drop(home.tick(at)));
+    assert_eq!(home.bench.log().len(), log.len(), "told once");
+
+    fs::write(&file, "[[threshold]]\nname = 'Load'\nkind = 'load'\nwarning = { above = 5 }\n")
+        .unwrap();
+    let told: Vec<_> = (91..=110).flat_map(|at| home.tick(at)).collect();
+    assert_eq!(told[0].data["state"], "resolved", "its rule is gone");
+    assert_eq!(home.bench.metric("rules_loaded", &[]), 1.0);
+    assert_eq!(home.feed(&[load(111, 6.0)]).len(), 1);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_refused_with_its_place() {
+    let told = |rules: &str, config: Value| Home::with(rules, &config).err().unwrap();
+    let why = told("[[threshold]]\nname = 'x'\n\n[[anomaly]]\nnmae = 'y'\n", json!({}));
+    assert!(why.contains("rules.toml: line 5, column 1: unknown field `nmae`"), "{why}");
+    let why = told("[[anomaly]]\nname = 'a'\nmin_score = 3\n[[anomaly]]\nname = 'a'\n", json!({}));
+    let lines: Vec<&str> = why.lines().collect();
+    assert!(lines.len() == 2 && lines[1].contains("rules.toml: line 5, column 8"), "{why}");
+    let missing = json!({ "rules": "/nowhere/rules.toml" }).to_string();
+    let why = Bench::<Anomaly>::new(&missing).err().unwrap().message;
+    assert!(why.contains("/nowhere/rules.toml") && why.contains("correct the path"), "{why}");
+    assert!(told(BUDGET, json!({ "seres": 1 })).contains("unknown field `seres`"));
+}
+
+#[test]
+fn a_flood_of_series_meets_its_bound_and_says_so() {
+    let mut home = Home::with(BUDGET, &json!({ "series": 10 })).unwrap();
+    let flood: Vec<_> = (0..50).map(|i| Input::new("x", 1.0).subject(&format!("s{i}"))).collect();
+    home.feed(&flood);
+    home.tick(0);
+    assert_eq!(home.bench.metric("detectors", &[]), 10.0);
+    assert_eq!(home.bench.metric("series_evicted_total", &[]), 40.0);
+    let said =
+        |home: &Home| home.bench.log().iter().filter(|(_, l)| l.contains("40 series")).count();
+    assert_eq!(said(&home), 1);
+    (1..=40).for_each(|at| drop(home.tick(at)));
+    assert_eq!(said(&home), 1, "once a minute at most");
+}
+
+#[test]
+fn wrong_requests_say_what_is_wrong() {
+    let mut home = Home::new(BUDGET);
+    home.feed(&[cost(0, 0.85)]);
+    let id = home.alerts()[0]["id"].as_str().unwrap().to_owned();
+    let problem = |home: &mut Home, method: &str, path: &str, body: Value| {
+        let answer = home.request(method, path, &body);
+        let json: Value = serde_json::from_str(answer.text()).unwrap();
+        (answer.status, json["errors"][0]["field"].as_str().unwrap_or_default().to_owned())
+    };
+    let ack = format!("/api/alerts/{id}/ack");
+    let window = |from: &str, to: &str| {
+        json!({ "matchers": [{ "name": "a", "op": "=", "value": "b" }], "author": "a",
+                "starts_at": from, "ends_at": to })
+    };
+    for (method, path, body, status, field) in [
+        ("GET", "/api/alerts?state=gone", Value::Null, 400, "state"),
+        ("GET", "/api/alerts?severity=bad", Value::Null, 400, "severity"),
+        ("GET", "/api/alerts/nobody", Value::Null, 404, ""),
+        ("POST", "/api/alerts/nobody/ack", Value::Null, 404, ""),
+        ("POST", &ack, json!({ "by": " " }), 400, "by"),
+        ("POST", &ack, json!({ "who": "x" }), 400, ""),
+        (
+            "POST",
+            "/api/silences",
+            window("2100-01-02T00:00:00Z", "2100-01-01T00:00:00Z"),
+            400,
+            "ends_at",
+        ),
+        (
+            "POST",
+            "/api/silences",
+            json!({ "matchers": [], "author": "a", "ends_at": "2100-01-01T00:00:00Z" }),
+            400,
+            "matchers",
+        ),
+        ("DELETE", "/api/silences/s77", Value::Null, 404, ""),
+        ("DELETE", "/api/silences/x", Value::Null, 404, ""),
+    ] {
+        assert_eq!(
+            problem(&mut home, method, path, body.clone()),
+            (status, field.to_owned()),
+            "{method} {path} {body}"
+        );
+    }
+    assert!(home.bench.take_events().is_empty(), "what is refused is not written down");
+    let resolve = format!("/api/alerts/{id}/resolve");
+    assert_eq!(home.request("POST", &resolve, &Value::Null).status, 200);
+    assert_eq!(problem(&mut home, "POST", &resolve, Value::Null).0, 409);
+    assert_eq!(home.json("/api/alerts?state=resolved&kind=cost&subject=p")["alerts"][0]["id"], id);
+}

@@ -358,7 +358,8 @@ struct shimmer_state_writer {
 };
 
 /*
- * The host saves every few seconds and at stop, always between two calls of `process`. After a crash it restores
+ * The host saves every few seconds, at stop, and before it answers a request other than GET with success, always
+ * between two calls of `process`. After a crash it restores
  * the newest blob and replays the events behind it with their effects dropped: state must follow from blob and
  * events alone.
  */

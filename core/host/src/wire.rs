@@ -60,6 +60,8 @@ pub struct Begin {
 pub struct HttpCall {
     /// Index into the manifest's routes.
     pub route: u32,
+    /// Whether it may change something: the state is saved before a success is answered.
+    pub writes: bool,
     /// Path parameters in the pattern's order, decoded.
     pub params: Vec<(String, String)>,
     /// The path as it came.

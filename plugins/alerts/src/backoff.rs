@@ -23,7 +23,11 @@ impl Health {
         self.failures > 0
     }
 
+    /// Attempts that were out together and failed together are one failure: the pause that the first began goes on.
     pub(crate) fn failed(&mut self, now: Time, seed: u64) {
+        if self.is_failing() && now < self.retry_at {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         self.retry_at = now.after(Self::pause(self.failures, seed));
     }
@@ -47,6 +51,19 @@ fn split_mix(state: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fails_together_is_one_failure() {
+        let mut health = Health::default();
+        (0..4).for_each(|ms| health.failed(Time::from_ns(ms * 1_000_000), 7));
+        assert!(health.retry_at <= Time::from_s(1), "the first pause, once");
+        let then = health.retry_at;
+        health.failed(then, 7);
+        assert!(
+            health.retry_at >= then.after(FIRST_PAUSE),
+            "the second pause, half of two seconds at least"
+        );
+    }
 
     #[test]
     fn pauses_double_up_to_the_longest_and_differ() {

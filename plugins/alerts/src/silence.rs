@@ -70,7 +70,7 @@ pub struct Silence {
 }
 
 /// What is posted to `/api/silences`. With the id of a silence that there is, it takes that one's place.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SilenceDraft {
     /// The silence to change.

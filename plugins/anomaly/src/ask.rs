@@ -7,11 +7,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::json;
 use shimmer_alerts::{
-    AlertView, Filter, SilenceDraft, SilenceId, SilenceRefused, Time, WishRefused,
+    AlertView, Change, Filter, Silence, SilenceId, SilenceRefused, Time, WishRefused,
 };
 use shimmer_sdk::{Error, Request, Response, Route};
 
-use crate::act::{Action, Refused};
 use crate::plugin::Anomaly;
 use crate::tell::TOPIC;
 
@@ -92,20 +91,27 @@ impl Anomaly {
             ("GET", "/api/silences") => Response::json(&self.manager.silences()),
             ("GET", "/api/correlations") => Response::json(&self.manager.correlations()),
             ("POST", "/api/alerts/{id}/ack") => {
-                let (alert, by) = (id.to_owned(), by(request)?);
-                self.change_alert(Action::Ack { alert, by }, id, now)?
+                let by = by(request)?;
+                let acked = self.manager.ack(now, id, &by);
+                self.changed(id, acked, &format!("acknowledged by {by}"))
             }
             ("POST", "/api/alerts/{id}/resolve") => {
-                let (alert, by) = (id.to_owned(), by(request)?);
-                self.change_alert(Action::Resolve { alert, by }, id, now)?
+                let by = by(request)?;
+                let resolved = self.manager.resolve_by_hand(now, id);
+                self.changed(id, resolved, &format!("resolved by {by}"))
             }
-            ("POST", "/api/silences") => {
-                let silence: SilenceDraft = request.json()?;
-                self.change_silences(Action::Silence { silence }, now)?
-            }
-            ("DELETE", "/api/silences/{id}") => match id.parse::<SilenceId>() {
-                Ok(silence) => self.change_silences(Action::Unsilence { silence }, now)?,
-                Err(_) => missing("there is no such silence"),
+            ("POST", "/api/silences") => match self.manager.silence(now, request.json()?) {
+                Ok((silence, changes)) => {
+                    self.outbox.extend(changes);
+                    let Silence { id, author, ends_at, .. } = &silence;
+                    self.host.info(&format!("silence {id} until {ends_at}, by {author}"));
+                    Response::json(&silence).status(201)
+                }
+                Err(refused) => unsilenced(refused),
+            },
+            ("DELETE", "/api/silences/{id}") => match self.unsilence(now, id) {
+                Ok(()) => Response::empty().status(204),
+                Err(refused) => unsilenced(refused),
             },
             _ => missing(request.path()),
         })
@@ -122,19 +128,29 @@ impl Anomaly {
         }
     }
 
-    fn change_alert(&mut self, action: Action, id: &str, now: Time) -> Result<Response, Error> {
-        Ok(match self.act(action, now) {
-            Ok(_) => alert(self.manager.alert_of(id)),
-            Err(refused) => refusal(refused)?,
-        })
+    fn changed(
+        &mut self,
+        id: &str,
+        outcome: Result<Vec<Change>, WishRefused>,
+        done: &str,
+    ) -> Response {
+        match outcome {
+            Ok(changes) => {
+                self.outbox.extend(changes);
+                self.host.info(&format!("alert {id}: {done}"));
+                alert(self.manager.alert_of(id))
+            }
+            Err(why @ WishRefused::Unknown) => missing(&why.to_string()),
+            Err(why @ WishRefused::Name) => invalid("by", &why.to_string()),
+            Err(why) => Response::problem(409, "Conflict", &why.to_string()),
+        }
     }
 
-    fn change_silences(&mut self, action: Action, now: Time) -> Result<Response, Error> {
-        Ok(match self.act(action, now) {
-            Ok(Some(silence)) => Response::json(&silence).status(201),
-            Ok(None) => Response::empty().status(204),
-            Err(refused) => refusal(refused)?,
-        })
+    fn unsilence(&mut self, now: Time, id: &str) -> Result<(), SilenceRefused> {
+        let id: SilenceId = id.parse().map_err(|_| SilenceRefused::Unknown)?;
+        self.outbox.extend(self.manager.unsilence(now, id)?);
+        self.host.info(&format!("silence {id}: ended"));
+        Ok(())
     }
 }
 
@@ -147,16 +163,12 @@ fn alert(found: Option<AlertView>) -> Response {
     found.map_or_else(|| missing("there is no such alert"), |alert| Response::json(&alert))
 }
 
-fn refusal(refused: Refused) -> Result<Response, Error> {
-    Ok(match refused {
-        Refused::Host(why) => return Err(why),
-        Refused::Wish(why @ WishRefused::Unknown) => missing(&why.to_string()),
-        Refused::Wish(why @ WishRefused::Name) => invalid("by", &why.to_string()),
-        Refused::Wish(why) => Response::problem(409, "Conflict", &why.to_string()),
-        Refused::Silence(SilenceRefused::Invalid { field, message }) => invalid(field, &message),
-        Refused::Silence(why @ SilenceRefused::Unknown) => missing(&why.to_string()),
-        Refused::Silence(why) => Response::problem(409, "Conflict", &why.to_string()),
-    })
+fn unsilenced(refused: SilenceRefused) -> Response {
+    match refused {
+        SilenceRefused::Invalid { field, message } => invalid(field, &message),
+        why @ SilenceRefused::Unknown => missing(&why.to_string()),
+        why @ SilenceRefused::Full(_) => Response::problem(409, "Conflict", &why.to_string()),
+    }
 }
 
 fn missing(detail: &str) -> Response {

@@ -8,7 +8,6 @@ use shimmer_alerts::State;
 use shimmer_detect::Detector;
 use shimmer_sdk::Error;
 
-use crate::act::Acts;
 use crate::tell::Outbox;
 
 /// The version that is written.
@@ -20,7 +19,6 @@ const MOST: usize = 60 * 1024 * 1024;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) alerts: State,
-    pub(crate) acts: Acts,
     pub(crate) outbox: Outbox,
 }
 
@@ -28,7 +26,6 @@ pub(crate) struct Kept {
 #[derive(Serialize)]
 pub(crate) struct Keeping<'a> {
     pub(crate) alerts: State,
-    pub(crate) acts: &'a Acts,
     pub(crate) outbox: &'a Outbox,
 }
 

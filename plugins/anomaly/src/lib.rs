@@ -6,13 +6,12 @@
 //! - `config`, `rules`: what people wish.
 //! - `watch`: events become samples with a verdict.
 //! - `tell`: changes become events and messages, once.
-//! - `ask`, `act`: the routes; what people do is an event of its own, so that it outlives the process.
+//! - `ask`: the routes.
 //! - `post`: notifications, each on a thread of its own.
 //! - `keep`: the state that is saved.
 
 #![forbid(unsafe_code)]
 
-mod act;
 mod ask;
 mod config;
 mod keep;

@@ -6,10 +6,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, SystemTime};
 
-use shimmer_alerts::{Limits, Manager, Rules, Silence, Time};
+use shimmer_alerts::{Limits, Manager, Rules, Time};
 use shimmer_sdk::{Batch, Error, Host, Plugin, Request, Response, Route};
 
-use crate::act::{self, Action, Acts, Refused};
 use crate::ask;
 use crate::config::Config;
 use crate::keep::{self, Keeping, Kept};
@@ -26,11 +25,10 @@ const FLOOD_LINE_NS: i64 = 60_000_000_000;
 
 /// The plugin.
 pub(crate) struct Anomaly {
-    host: Host,
+    pub(crate) host: Host,
     pub(crate) manager: Manager,
     watch: Watch,
-    outbox: Outbox,
-    acts: Acts,
+    pub(crate) outbox: Outbox,
     post: Post,
     meters: Meters,
     file: Option<RulesFile>,
@@ -71,7 +69,6 @@ impl Plugin for Anomaly {
             manager: Manager::new(rules, Limits::default(), seed),
             watch: Watch::new(settings.tiers, settings.limits),
             outbox: Outbox::default(),
-            acts: Acts::default(),
             post: Post::new(host.clone()),
             meters,
             file,
@@ -83,12 +80,6 @@ impl Plugin for Anomaly {
 
     fn process(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         for event in batch {
-            if event.kind() == act::KIND {
-                if event.is_derived() && event.source() == Self::NAME {
-                    self.outbox.extend(self.acts.take(&event, &mut self.manager));
-                }
-                continue;
-            }
             self.watch.take(&event, self.budgets, &mut self.manager, &mut self.outbox);
         }
         self.outbox.flush(&self.host)
@@ -121,17 +112,17 @@ impl Plugin for Anomaly {
 
     fn save(&self) -> Result<Vec<u8>, Error> {
         let alerts = self.manager.state();
-        let keeping = Keeping { alerts, acts: &self.acts, outbox: &self.outbox };
+        let keeping = Keeping { alerts, outbox: &self.outbox };
         keep::write(&keeping, self.watch.detectors().iter())
     }
 
     fn restore(&mut self, blob: &[u8], _cursor: u64) -> Result<(), Error> {
         let rules = self.manager.rules().clone();
-        let Kept { alerts, acts, outbox } =
+        let Kept { alerts, outbox } =
             keep::read(blob, |key, detector| self.watch.insert(key, detector))?;
         let (manager, changes) = Manager::restore(rules, Limits::default(), alerts)
             .map_err(|why| Error::Unsupported(why.to_string()))?;
-        (self.manager, self.acts, self.outbox) = (manager, acts, outbox);
+        (self.manager, self.outbox) = (manager, outbox);
         self.meters.begin_at(&self.manager, &self.outbox);
         self.outbox.extend(changes);
         Ok(())
@@ -139,13 +130,6 @@ impl Plugin for Anomaly {
 }
 
 impl Anomaly {
-    /// Does what somebody asks for.
-    pub(crate) fn act(&mut self, action: Action, now: Time) -> Result<Option<Silence>, Refused> {
-        let done = self.acts.request(action, now, &mut self.manager, &self.host)?;
-        self.outbox.extend(done.changes);
-        Ok(done.silence)
-    }
-
     /// What need not be looked at with every tick.
     fn seldom(&mut self, now: Time) {
         match self.file.as_mut().and_then(RulesFile::changed) {

@@ -1,12 +1,11 @@
 //! Events become samples: each goes to the detector of its series, and what that says goes with it.
 //!
-//! The rule: the plugin's own events and other alerts are never watched, so that an alert raises no alert.
+//! The rule: alerts are never watched, whoever emits them, so that an alert raises no alert.
 
 use shimmer_alerts::{Expected, Manager, Sample, Series, Time, Verdict};
 use shimmer_detect::{Detector, Detectors, Limits, Range};
 use shimmer_sdk::Event;
 
-use crate::act;
 use crate::config::Tiers;
 use crate::tell::Outbox;
 
@@ -40,7 +39,7 @@ impl Watch {
     ) {
         let series =
             Series { kind: event.kind(), subject: event.subject(), source: event.source() };
-        if [ALERT, act::KIND].contains(&series.kind) {
+        if series.kind == ALERT {
             return;
         }
         let verdict = self.judge(series, event.time_ns(), event.value());

@@ -72,7 +72,8 @@ pub trait Plugin: Sized + Send + 'static {
         Ok(Response::problem(404, "Not found", request.path()))
     }
 
-    /// The state after the last event processed, at most 64 MiB; called every few seconds and at stop.
+    /// The state after the last event processed, at most 64 MiB; called every few seconds, at stop, and before a
+    /// request other than GET is answered with success: what it did outlives the process.
     ///
     /// # Errors
     /// The state is then not saved, and the last saved one stays the newest.

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests, which fail by panicking")]
 
+mod alerts;
 mod cli;
 mod deflate;
 mod detect;

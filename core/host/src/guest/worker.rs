@@ -15,7 +15,7 @@ use super::desk::{Desk, Request};
 use super::selection::{Selection, hops};
 use crate::loader::Instance;
 use crate::supervisor::unix_now_ns;
-use crate::wire::{Begin, FromGuest};
+use crate::wire::{Begin, FromGuest, HttpAnswer};
 
 /// Most events of one batch: a quarter of the effects that one call may emit.
 pub(crate) const MAX_BATCH: usize = 1_024;
@@ -125,7 +125,7 @@ impl Runner {
         loop {
             while let Some(request) = self.desk.take() {
                 match request {
-                    Request::Call(id, call) => self.answer(id, &call)?,
+                    Request::Call(id, call) => self.answer(at, id, &call)?,
                     Request::Stop => return self.stop(at),
                     Request::Begin(_) => {}
                 }
@@ -324,11 +324,23 @@ impl Runner {
     }
 
     /// Answers a request. A failure is the request's, but for a panic, after which nothing of the plugin can be relied
-    /// on.
-    fn answer(&mut self, id: u64, call: &crate::wire::HttpCall) -> Result<(), String> {
+    /// on. What a writing request did is saved before its success is told: it outlives the process.
+    fn answer(
+        &mut self,
+        at: &mut Position,
+        id: u64,
+        call: &crate::wire::HttpCall,
+    ) -> Result<(), String> {
         self.events.control.enter_call();
         let answer = calls::answer(&self.instance, call);
         self.events.control.leave_call();
+        let done = |answer: &HttpAnswer| call.writes && (200..300).contains(&answer.status);
+        if answer.as_ref().is_ok_and(done)
+            && let Err(reason) = self.save(at)
+        {
+            self.desk.tell(FromGuest::Answer { id, answer: Err(reason.clone()) });
+            return Err(reason);
+        }
         let failed = answer.as_ref().err().copied();
         let reason = failed.map(|status| self.failure("handle", status)).unwrap_or_default();
         self.desk.tell(FromGuest::Answer { id, answer: answer.map_err(|_| reason.clone()) });

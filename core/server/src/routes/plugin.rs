@@ -91,6 +91,7 @@ impl Dispatch {
         let body = whole(req.take_body()).await?;
         let call = HttpCall {
             route: route.index,
+            writes: route.spec.method != "GET",
             params: params.to_vec(),
             path: path.to_owned(),
             query: req.uri().query().unwrap_or_default().to_owned(),

@@ -25,6 +25,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "curl", package: "curl" },
     Tool { program: "prometheus", package: "prometheus" },
     Tool { program: "promtool", package: "prometheus" },
+    Tool { program: "prometheus-alertmanager", package: "prometheus-alertmanager" },
 ];
 
 /// Programs beside which the streams are measured; no test needs them.

@@ -6,9 +6,9 @@ use crate::{process, tools};
 
 /// The groups, each a bench target of `shimmer-benches`.
 pub(crate) const GROUPS: &[&str] =
-    &["ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams"];
+    &["ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams", "alerts"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
-const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest"];
+const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest", "alerts"];
 
 /// Runs the bench target `group`.
 ///
@@ -16,7 +16,14 @@ const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest"
 /// A sentence when cargo could not be started or the benches failed.
 pub(crate) fn run(group: &str) -> Result<(), String> {
     if WITH_PROGRAM.contains(&group) {
-        process::cargo(&["build", "--release", "--package", "shimmer"])?;
+        process::cargo(&[
+            "build",
+            "--release",
+            "--package",
+            "shimmer",
+            "--package",
+            "shimmer-anomaly",
+        ])?;
         process::cargo(&["build", "--release", "--package", "shimmer-benches", "--examples"])?;
     }
     if group == "streams" {

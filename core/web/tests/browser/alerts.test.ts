@@ -27,6 +27,7 @@ const alert = (id: string, more: object = {}) => ({
   starts_at: from(-30),
   acked_by: null,
   reduced_sensitivity: true,
+  runbook_url: '',
   ...more,
 });
 const alerts = () => [

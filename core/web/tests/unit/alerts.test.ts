@@ -36,6 +36,7 @@ const alert = (id: string, more: Partial<Alert> = {}): Alert => ({
   starts_at: '2026-01-01T00:00:00Z',
   acked_by: null,
   reduced_sensitivity: false,
+  runbook_url: '',
   ...more,
 });
 const none = { state: '', severity: '', kind: '', subject: '' };

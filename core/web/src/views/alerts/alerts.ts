@@ -27,6 +27,7 @@ export interface Alert {
   starts_at: string;
   acked_by: string | null;
   reduced_sensitivity: boolean;
+  runbook_url: string;
 }
 export interface Alerts {
   alerts: Alert[];
@@ -137,7 +138,7 @@ export function matchers(text: string): Matcher[] | null {
   const good = all.filter(matcher => matcher !== null);
   return good.length === all.length && good.length > 0 && good.length <= MAX_MATCHERS ? good : null;
 }
-const MAX_MATCHERS = 20;
+const MAX_MATCHERS = 16;
 
 /** Matchers that fit an alert and its like. */
 export const matchersOf = (alert: Alert): Matcher[] =>

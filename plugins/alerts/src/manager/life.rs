@@ -221,6 +221,10 @@ impl Manager {
         if let Some(state) = self.series.of_labels(&labels) {
             state.starts.push(now);
         }
+        if muted {
+            // What a worse alert mutes is known to follow from it.
+            return;
+        }
         let Self { correlations, alerts, rules, limits, .. } = self;
         let alert = alerts.get(id).expect("who fires it has it");
         let bounds = [limits.correlations, limits.members];

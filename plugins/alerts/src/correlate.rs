@@ -21,6 +21,7 @@ const NEAR_IN_TIME: f64 = 0.1;
 pub(crate) struct Member {
     pub(crate) alert: AlertId,
     pub(crate) name: String,
+    rule: String,
     subject: String,
     source: String,
     kind: String,
@@ -67,6 +68,8 @@ impl Correlations {
             group.members.first().is_some_and(|first| now <= first.fired_at.after(window))
         });
         match open {
+            // One that became worse is no further one.
+            Some(group) if group.members.iter().any(|other| other.is_level_of(&member)) => {}
             Some(group) if group.members.len() < members => group.members.push(member),
             Some(group) => group.more += 1,
             None => {
@@ -96,12 +99,19 @@ impl Member {
         Self {
             alert: alert.id,
             name: alert.name(),
+            rule: label("alertname"),
             subject: label("subject"),
             source: label("source"),
             kind: label("kind"),
             fired_at: now,
             measured_at: alert.evidence.at,
         }
+    }
+
+    /// Whether both are levels of one rule on one series.
+    fn is_level_of(&self, other: &Self) -> bool {
+        (&self.rule, &self.subject, &self.source, &self.kind)
+            == (&other.rule, &other.subject, &other.source, &other.kind)
     }
 
     /// In 0.1..=1.

@@ -35,6 +35,24 @@ fn the_first_of_equals_is_the_cause() {
 }
 
 #[test]
+fn levels_of_one_rule_and_what_they_mute_are_one_alert() {
+    let mut play = Play::new(
+        "[[threshold]]\nname = 'Load'\nwarning = { above = 10.0 }\ncritical = { above = 20.0 }",
+    );
+    // Worse step by step, and both levels at once.
+    for (at_s, subject, value) in [(0, "db", 15.0), (5, "db", 25.0), (9, "web", 25.0)] {
+        play.run_to(at_s);
+        play.value("cpu", subject, value);
+    }
+    assert_eq!(play.alerts().len(), 4);
+    let all = play.manager.correlations().correlations;
+    assert_eq!(all.len(), 1);
+    let subject = |id: &String| play.manager.alert_of(id).map(|alert| alert.subject);
+    let subjects: Vec<_> = all[0].alerts.iter().filter_map(subject).collect();
+    assert_eq!(subjects, ["db", "web"]);
+}
+
+#[test]
 fn a_stranger_that_was_first_by_chance_is_not_the_cause() {
     let one = correlate(&[
         (0, "rain", "roof", "weather"),

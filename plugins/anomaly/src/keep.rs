@@ -13,7 +13,7 @@ use crate::tell::Outbox;
 /// The version that is written.
 const VERSION: u8 = 1;
 /// Bytes that are written at most; the host takes 64 MiB.
-const MOST: usize = 60 * 1024 * 1024;
+pub(crate) const MOST: usize = 60 * 1024 * 1024;
 
 /// What is kept besides detectors.
 #[derive(Serialize, Deserialize)]
@@ -29,10 +29,11 @@ pub(crate) struct Keeping<'a> {
     pub(crate) outbox: &'a Outbox,
 }
 
-/// Writes the state down. `detectors` come with the newest first; so do those that are left out at its end.
+/// Writes the state down. `detectors` come with the newest first; the last ones are left out beyond `most` bytes.
 pub(crate) fn write<'a>(
     kept: &Keeping<'_>,
     detectors: impl Iterator<Item = (&'a String, &'a Detector)>,
+    most: usize,
 ) -> Result<Vec<u8>, Error> {
     let failed = |why: postcard::Error| Error::Failed(format!("state: {why}"));
     let mut out = postcard::to_extend(&VERSION, Vec::new()).map_err(failed)?;
@@ -40,7 +41,7 @@ pub(crate) fn write<'a>(
     for one in detectors {
         let before = out.len();
         out = postcard::to_extend(&one, out).map_err(failed)?;
-        if out.len() > MOST {
+        if out.len() > most {
             out.truncate(before);
             break;
         }
@@ -65,4 +66,33 @@ pub(crate) fn read(blob: &[u8], mut series: impl FnMut(String, Detector)) -> Res
     }
     detectors.into_iter().rev().for_each(|(key, detector)| series(key, detector));
     Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use shimmer_alerts::{Limits, Manager, Rules};
+    use shimmer_detect::Tier;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_series_have_room_first_and_come_back_in_their_order() {
+        let manager = Manager::new(Rules::default(), Limits::default(), 7);
+        let outbox = Outbox::default();
+        let kept = Keeping { alerts: manager.state(), outbox: &outbox };
+        let all: Vec<_> = (0..9).map(|i| (format!("s{i}"), Detector::new(Tier::Cheap))).collect();
+        let write_within = |most| write(&kept, all.iter().map(|(key, d)| (key, d)), most).unwrap();
+        let names = |blob: &[u8]| {
+            let mut names = Vec::new();
+            read(blob, |key, _| names.push(key)).unwrap();
+            names
+        };
+        let whole = write_within(MOST);
+        assert_eq!(names(&whole).len(), 9);
+        let cut = write_within(whole.len() - 1);
+        assert_eq!(names(&cut), ["s7", "s6", "s5", "s4", "s3", "s2", "s1", "s0"]);
+        assert!(names(&write_within(0)).is_empty(), "alerts are always written");
+    }
 }

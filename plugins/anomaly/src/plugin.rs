@@ -113,7 +113,7 @@ impl Plugin for Anomaly {
     fn save(&self) -> Result<Vec<u8>, Error> {
         let alerts = self.manager.state();
         let keeping = Keeping { alerts, outbox: &self.outbox };
-        keep::write(&keeping, self.watch.detectors().iter())
+        keep::write(&keeping, self.watch.detectors().iter(), keep::MOST)
     }
 
     fn restore(&mut self, blob: &[u8], _cursor: u64) -> Result<(), Error> {

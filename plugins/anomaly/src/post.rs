@@ -40,18 +40,7 @@ pub(crate) struct Outcome {
 impl Post {
     pub(crate) fn new(host: Host) -> Self {
         let (sender, outcomes) = channel();
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(WHOLE))
-            .max_redirects(0)
-            .proxy(None)
-            .tls_config(tls)
-            .user_agent(concat!("shimmer/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Self { agent, host, sender, outcomes, failing: BTreeSet::new() }
+        Self { agent: agent(), host, sender, outcomes, failing: BTreeSet::new() }
     }
 
     /// Sends a notification; its outcome comes later, through [`Post::outcome`].
@@ -88,6 +77,20 @@ impl Post {
     }
 }
 
+fn agent() -> ureq::Agent {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(WHOLE))
+        .max_redirects(0)
+        .proxy(None)
+        .tls_config(tls)
+        .user_agent(concat!("shimmer/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
+}
+
 fn deliver(agent: &ureq::Agent, url: &str, body: &str) -> Result<(), (Failure, String)> {
     let posted = agent.post(url).content_type("application/json").send(body);
     let mut answer = posted.map_err(|why| (Failure::Unreachable, explain(&why)))?;
@@ -113,5 +116,64 @@ fn explain(error: &ureq::Error) -> String {
             "{why}; let the plugin connect: permissions = {{ net = [\"connect:*\"] }} in its table"
         ),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of a post to a receiver that answers so.
+    fn outcome(answer: &str) -> Result<(), (Failure, String)> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let answer = answer.to_owned();
+        let receiver = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4_096];
+            let mut length = 0;
+            while !asked[..length].ends_with(b"{}") {
+                length += stream.read(&mut asked[length..]).unwrap();
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let result = deliver(&agent(), &url, "{}");
+        receiver.join().unwrap();
+        result
+    }
+
+    #[test]
+    fn an_answer_decides_whether_and_when_it_is_tried_again() {
+        let answer = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: 4\r\n\r\nwhy\n");
+        assert_eq!(outcome(&answer("200 OK")), Ok(()));
+        assert_eq!(
+            outcome(&answer("204 No Content").replace("4\r\n\r\nwhy\n", "0\r\n\r\n")),
+            Ok(())
+        );
+        for (status, failure) in [
+            ("503 Service Unavailable", Failure::Unreachable),
+            ("429 Too Many Requests", Failure::Unreachable),
+            ("400 Bad Request", Failure::Refused),
+            ("302 Found", Failure::Refused),
+        ] {
+            let (found, why) = outcome(&answer(status)).unwrap_err();
+            assert_eq!(found, failure, "{status}");
+            assert_eq!(why, format!("answers {status}: why"));
+        }
+        assert_eq!(outcome("").unwrap_err().0, Failure::Unreachable, "closed without an answer");
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refused = deliver(&agent(), &format!("http://{nobody}/"), "{}").unwrap_err();
+        assert_eq!(refused.0, Failure::Unreachable);
+    }
+
+    #[test]
+    fn what_the_sandbox_refuses_says_what_to_permit() {
+        let why = ureq::Error::Io(io::Error::from(io::ErrorKind::PermissionDenied));
+        assert!(explain(&why).contains("permissions = { net"), "{}", explain(&why));
     }
 }

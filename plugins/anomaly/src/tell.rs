@@ -134,3 +134,32 @@ const fn severity(severity: Severity) -> sdk::Severity {
         Severity::Critical => sdk::Severity::CRITICAL,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use shimmer_alerts::{Limits, Manager, Rules, Sample, Series, Time};
+
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_and_what_was_lost_is_counted() {
+        let rules = Rules::parse("[[threshold]]\nname = 'Any'\nwarning = { above = 0 }\n").unwrap();
+        let mut manager = Manager::new(rules, Limits::default(), 7);
+        let sample = Sample {
+            series: Series { kind: "load", subject: "", source: "" },
+            at: Time::from_s(1),
+            value: 1.0,
+            budget: None,
+            verdict: None,
+        };
+        let one = manager.observe(Time::from_s(1), &sample).unwrap();
+        assert_eq!(one.len(), 1);
+        let mut outbox = Outbox::default();
+        outbox.extend(vec![one[0].clone(); MOST]);
+        assert_eq!((outbox.waiting.len(), outbox.lost()), (MOST, 0));
+        outbox.extend(one);
+        assert_eq!((outbox.waiting.len(), outbox.lost()), (MOST, 1));
+    }
+}

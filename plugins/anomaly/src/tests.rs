@@ -109,6 +109,26 @@ fn a_spike_is_an_event_and_a_message() {
 }
 
 #[test]
+fn an_event_holds_what_fits_and_the_message_all() {
+    let action = "x".repeat(160);
+    let actions = vec![action.as_str(); 8];
+    let summary = "y".repeat(500);
+    let mut home = Home::new(&format!(
+        "[[threshold]]\nname = 'Wordy'\nwarning = {{ above = 0 }}\nsummary = {summary:?}\nactions = {actions:?}\n\
+         runbook = 'https://example.org/{}'\n",
+        "z".repeat(900)
+    ));
+    let told = home.feed(&[load(0, 1.0)]);
+    let data = &told[0].data;
+    assert!(data.to_string().len() < 3_000, "{}", data.to_string().len());
+    assert!(data["recommended_actions"].as_array().unwrap().len() < 8);
+    assert_eq!((&data["state"], &data["value"]), (&json!("firing"), &json!(1.0)));
+    let message: Value = serde_json::from_str(&home.bench.take_messages()[0].text).unwrap();
+    assert_eq!(message["recommended_actions"], json!(actions));
+    assert!(message["runbook_url"].as_str().unwrap().len() > 900);
+}
+
+#[test]
 fn alerts_raise_no_alerts() {
     let mut home = Home::new("[[threshold]]\nname = 'Any'\nwarning = { above = 0 }\n");
     assert!(home.feed(&[Input::new("alert", 5.0)]).is_empty());
@@ -146,6 +166,7 @@ fn what_people_do_is_told_and_saved() {
     let mut home = home.restored(&blob, 1);
     assert_eq!(home.json("/api/silences")["silences"], json!([silence]));
     let told = home.tick(1);
+    assert_eq!(home.bench.metric("alerts_fired_total", &[]), 0.0, "counted before the restart");
     let states: Vec<_> = told.iter().map(|e| e.data["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["firing", "silenced"], "the ack and the silence");
     assert_eq!(told[1].data["acked_by"], "ann");
@@ -263,8 +284,12 @@ fn a_flood_of_series_meets_its_bound_and_says_so() {
     let said =
         |home: &Home| home.bench.log().iter().filter(|(_, l)| l.contains("40 series")).count();
     assert_eq!(said(&home), 1);
+    home.feed(&(0..5).map(|i| Input::new("y", 1.0).subject(&format!("s{i}"))).collect::<Vec<_>>());
     (1..=40).for_each(|at| drop(home.tick(at)));
     assert_eq!(said(&home), 1, "once a minute at most");
+    (61..=80).for_each(|at| drop(home.tick(at)));
+    let (_, last) = home.bench.log().last().unwrap().clone();
+    assert!(last.starts_with("5 series"), "{last}");
 }
 
 #[test]

@@ -17,12 +17,13 @@ use peer::Alertmanager;
 const BUDGET: &str = "[[threshold]]\nname = 'Budget'\nkind = 'cost'\nkeep_firing_for = '0s'\n\
                       warning = { above = 0.8 }\ncritical = { above = 0.95 }\n";
 
-fn home(rules: &str) -> Home {
+/// A node's folder with these rules, whose plugin may connect as `net` says.
+fn home(rules: &str, net: &str) -> Home {
     let home = Home::new("");
     std::fs::write(home.path().join("rules.toml"), rules).unwrap();
     let dir = home.path().display().to_string();
     home.configure(&format!(
-        "[[plugin]]\nname = 'anomaly'\npermissions = {{ read = [{dir:?}], net = ['connect:*'] }}\n\
+        "[[plugin]]\nname = 'anomaly'\npermissions = {{ read = [{dir:?}], net = [{net}] }}\n\
          [plugin.config]\nrules = {:?}\n",
         home.path().join("rules.toml")
     ));
@@ -30,7 +31,7 @@ fn home(rules: &str) -> Home {
 }
 
 fn node(rules: &str) -> TestServer {
-    let server = home(rules).start();
+    let server = home(rules, "'connect:*'").start();
     server.until("anomaly", |card| card["state"] == "RUNNING");
     server
 }
@@ -108,6 +109,7 @@ fn an_alert_is_on_the_ring_on_the_stream_and_under_its_route() {
     let event =
         wait_for("its event", || told(&server).into_iter().find(|e| e["data"]["id"] == *id));
     assert_eq!((&event["source"], &event["subject"]), (&json!("anomaly"), &json!("a")));
+    assert_eq!(event["data"]["expected"]["high"], 0.95, "all of the alert, not its name alone");
     assert_eq!(server.json(&format!("/api/alerts/{id}")), message.data);
     assert_eq!(server.json("/api/alerts")["counts"]["inhibited"], 1, "the warning");
 
@@ -228,6 +230,22 @@ fn a_receiver_that_was_away_hears_everything_once() {
         *messages.entry(key).or_default() += 1;
     }
     assert!(messages.values().all(|count| *count == 1), "{messages:#?}");
+}
+
+#[test]
+fn a_receiver_that_the_sandbox_keeps_away_says_what_to_permit() {
+    let inbox = Inbox::open();
+    let rules = format!(
+        "{BUDGET}[[receiver]]\nname = 'ops'\nwebhook = {:?}\n[[route]]\nreceiver = 'ops'\ngroup_wait = '0s'\n",
+        inbox.url("/hook")
+    );
+    for net in ["", "'connect:1'"] {
+        let server = home(&rules, net).start();
+        cost(&server, "c1", "a", 0.97);
+        let remedy = "let the plugin connect: permissions = { net = [\"connect:*\"] } in its table";
+        wait("the remedy", || server.home.log().contains(remedy));
+        assert!(inbox.posts("/hook").is_empty());
+    }
 }
 
 /// Alertmanager's own settings for what the rules below ask of us.

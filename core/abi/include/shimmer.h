@@ -263,6 +263,8 @@ typedef struct shimmer_factory {
     /*
      * [control] Makes an instance. `config` is a JSON object, the plugin's own part of the configuration.
      * To refuse it, call host->set_error with the field and the remedy and answer NULL.
+     * A configuration is checked by a `create` with `destroy` behind it, maybe beside a node that runs: threads and
+     * listeners belong into `start`.
      */
     const shimmer_plugin *(*create)(const shimmer_host *host, shimmer_str config);
 } shimmer_factory;

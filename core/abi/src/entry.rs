@@ -48,6 +48,9 @@ pub struct Factory {
     /// `[control]` Makes an instance. `config` is the `[plugin.config]` table as a JSON object; a plugin that
     /// refuses it calls [`Host::set_error`] with the field and the remedy and answers null. `host` stays
     /// valid until `destroy` returns, or until this call returns null.
+    ///
+    /// A configuration is checked by a `create` with `destroy` behind it, maybe beside a node that runs: threads and
+    /// listeners belong into [`Plugin::start`].
     pub create: Option<unsafe extern "C" fn(host: *const Host, config: Str) -> *const Plugin>,
 }
 

@@ -161,6 +161,13 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Check the configuration: exit 0 when it is good, 78 with every fault when not.
+    #[command(after_help = "\
+Every plugin that would run is asked too: it is loaded in a process of its own, behind the same
+walls as in a node, and ended again before it starts. What it says of its [plugin.config] is told
+line by line. A node that runs is not disturbed, and no file is written.
+
+Example:
+  shimmer config check --config /etc/shimmer/shimmer.toml && systemctl reload shimmer")]
     Check(ConfigArgs),
     /// Print the value of every setting; secrets are shown as ***.
     Show(ShowArgs),

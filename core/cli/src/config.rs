@@ -5,10 +5,11 @@
 use std::io::Write;
 
 use serde_json::json;
+use shimmer_server::ServerError;
 use shimmer_server::config::{Loaded, Origin, Sources, default_file};
 
 use crate::args::{ConfigArgs, ConfigCommand, ShowArgs, When};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::terminal::{Paint, safe};
 
 /// Runs `shimmer config ...`.
@@ -34,6 +35,10 @@ pub(crate) fn sources(args: &ConfigArgs) -> Sources {
 fn check(args: &ConfigArgs) -> Outcome {
     let loaded = sources(args).load()?;
     loaded.config.auth.read_tokens()?;
+    let asked = shimmer_server::rehearse(&loaded).map_err(|error| match error {
+        ServerError::Configuration(problems) => Failure::from(problems),
+        other => Failure::Failed(other.into()),
+    })?;
     let paint = Paint::stdout(When::Auto);
     let what = match &loaded.file {
         Some(path) => path.display().to_string(),
@@ -41,6 +46,9 @@ fn check(args: &ConfigArgs) -> Outcome {
     };
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} {what}", paint.good("ok:"))?;
+    if !asked.is_empty() {
+        writeln!(out, "{} plugins that take it: {}", paint.good("ok:"), asked.join(", "))?;
+    }
     if !loaded.config.auth.is_given() {
         let note =
             "no token is set: `shimmer run` needs DASHBOARD_TOKEN, auth.token_file or --demo";

@@ -10,6 +10,7 @@ use shimmer_ring::Ring;
 use crate::config::{HostConfig, PluginConfig};
 use crate::log_tail::LogLine;
 use crate::manifest::{Manifest, RouteSpec};
+use crate::rehearsal::{self, Refused};
 use crate::supervisor::{
     Card, Command, Context, Done, Inbox, Reply, Reported, Shared, State, Supervisor, unix_now_ns,
 };
@@ -146,6 +147,24 @@ impl PluginHost {
             }
         }
         Ok(report)
+    }
+
+    /// Asks those of `plugins` that [`PluginHost::apply`] would start or restart whether they take their
+    /// configuration; see [`rehearse`](crate::rehearse).
+    ///
+    /// # Errors
+    /// As [`PluginHost::apply`], or the system refuses.
+    pub fn rehearse(&self, plugins: &[PluginConfig]) -> Result<Vec<Refused>, HostError> {
+        check(plugins)?;
+        let (kept, asked): (Vec<_>, Vec<_>) = {
+            let slots = self.slots();
+            let same = |plugin: &&PluginConfig| {
+                slots.get(&plugin.name).is_some_and(|slot| slot.config == **plugin)
+            };
+            plugins.iter().partition(same)
+        };
+        let routes = self.context.routes.of(&kept);
+        rehearsal::play(&self.context.config, &asked, &routes)
     }
 
     fn add(&self, plugin: PluginConfig) -> Result<(), HostError> {
@@ -381,6 +400,13 @@ impl Routes {
         Ok(())
     }
 
+    /// The routes of these plugins alone.
+    fn of(&self, plugins: &[&PluginConfig]) -> Self {
+        let kept = |route: &&PluginRoute| plugins.iter().any(|plugin| plugin.name == route.plugin);
+        let routes: Arc<[_]> = self.all().iter().filter(kept).cloned().collect();
+        Self { all: Mutex::new(routes) }
+    }
+
     /// Forgets the routes of a plugin that is gone.
     pub(crate) fn remove(&self, plugin: &str) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -400,7 +426,8 @@ fn shape(pattern: &str) -> Vec<&str> {
         .collect()
 }
 
-fn check(plugins: &[PluginConfig]) -> Result<(), HostError> {
+/// Whether these tables can stand beside each other.
+pub(crate) fn check(plugins: &[PluginConfig]) -> Result<(), HostError> {
     let fail =
         |name: &str, reason: String| Err(HostError::Config { name: name.to_owned(), reason });
     if plugins.len() > MAX_PLUGINS {

@@ -74,13 +74,16 @@ impl LogTail {
         if self.lines.len() == KEPT_LINES {
             self.lines.pop_front();
         }
-        let end = text.floor_char_boundary(LINE_BYTES.min(text.len()));
-        let message = text[..end]
-            .chars()
-            .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
-            .collect();
+        let message = printable(text);
         self.lines.push_back(LogLine { time_ns, level: level_name(level), stream, message });
     }
+}
+
+/// At most [`LINE_BYTES`] of a plugin's words, with nothing in them that a terminal would obey.
+pub(crate) fn printable(text: &str) -> String {
+    let end = text.floor_char_boundary(LINE_BYTES.min(text.len()));
+    let shown = |c: char| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    text[..end].chars().map(shown).collect()
 }
 
 /// The name of an ABI log level; what is beyond is an error.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::PluginConfig;
+
 /// Most routes of a plugin.
 pub(crate) const MAX_ROUTES: usize = 64;
 /// Most kinds or permissions in a descriptor.
@@ -73,7 +75,7 @@ impl Manifest {
     /// # Errors
     /// One sentence for people.
     pub fn check(&self) -> Result<(), String> {
-        if !crate::PluginConfig::valid_name(&self.name) {
+        if !PluginConfig::valid_name(&self.name) {
             return Err(format!(
                 "descriptor: name {:?} must be 1 to 64 of a-z, 0-9 and -",
                 self.name
@@ -95,6 +97,28 @@ impl Manifest {
             route.check(&self.name).map_err(|why| format!("route {index}: {why}"))?;
         }
         Ok(())
+    }
+}
+
+impl Manifest {
+    /// Whether the table of `plugin` names this library and grants what it needs.
+    ///
+    /// # Errors
+    /// One sentence with the remedy.
+    pub(crate) fn suits(&self, plugin: &PluginConfig) -> Result<(), String> {
+        if self.name != plugin.name {
+            return Err(format!(
+                "the library says its name is {:?}, the configuration {:?}: make them equal",
+                self.name, plugin.name
+            ));
+        }
+        match self.permissions.iter().find(|wanted| !plugin.permissions.grants(wanted)) {
+            None => Ok(()),
+            Some(wanted) => Err(format!(
+                "it needs the permission {wanted:?}: grant it in `permissions` of [[plugin]] {:?}, or remove the plugin",
+                plugin.name
+            )),
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn enter(
     filter_calls(!permissions.net.is_empty()).map_err(|why| format!("seccomp: {why}"))
 }
 
-fn die_with_parent(host_pid: u32) -> Result<(), String> {
+/// Ends the calling process when the host ends.
+pub(crate) fn die_with_parent(host_pid: u32) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|why| format!("death signal: {why}"))?;
     // The host may have died before the signal was armed; the parent is then somebody else.

@@ -3,9 +3,11 @@
 //! A frame is a little-endian `u32` length and that many bytes of postcard. Both isolations speak the same
 //! messages: a child over its socket, a thread through a queue.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Limits, Permissions};
+use crate::config::{Delivery, HostConfig, Isolation, Limits, Permissions, PluginConfig};
 use crate::manifest::Manifest;
 
 /// Largest frame: a state blob and its envelope.
@@ -22,6 +24,8 @@ pub struct Hello {
     pub library: String,
     /// `[plugin.config]` as a JSON object.
     pub config_json: String,
+    /// Whether the walls go up around it: a plugin that runs on a thread of the host has none.
+    pub isolation: Isolation,
     /// What the sandbox opens.
     pub permissions: Permissions,
     /// What it may use.
@@ -38,6 +42,32 @@ pub struct Hello {
     pub emitter: u16,
     /// Milliseconds between two saves of its state.
     pub state_interval_ms: u64,
+}
+
+impl Hello {
+    /// What `plugin` of the host `config` is told when it is loaded from `library`.
+    pub(crate) fn new(
+        config: &HostConfig,
+        plugin: &PluginConfig,
+        library: &Path,
+        emitter: u16,
+    ) -> Self {
+        Self {
+            host_pid: std::process::id(),
+            name: plugin.name.clone(),
+            library: library.to_string_lossy().into_owned(),
+            config_json: serde_json::Value::Object(plugin.config.clone()).to_string(),
+            isolation: plugin.isolation,
+            permissions: plugin.permissions.clone(),
+            limits: plugin.limits.clone(),
+            event_limits: config.limits,
+            node: config.node.clone(),
+            gating: plugin.delivery == Delivery::Gating,
+            kinds: plugin.kinds.clone(),
+            emitter,
+            state_interval_ms: u64::try_from(config.state_interval.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Where a plugin begins.

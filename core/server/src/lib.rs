@@ -26,4 +26,5 @@ mod routes;
 mod running;
 
 pub use error::ServerError;
+pub use plugins::rehearse;
 pub use running::{ReloadReport, Reloads, Running, Server};

@@ -257,6 +257,8 @@ fn reload_from(app: &App, reloads: &Reloads) -> Result<ReloadReport, ServerError
     let plan = ReloadPlan::new(&app.config(), &loaded.config);
     // Files of tokens are read even when no setting changed: that is how they are rotated.
     let auth = app.auth.prepare(&plan.config.auth, Instant::now())?;
+    // Those that change are asked before anything is touched: one that refuses leaves all as it was.
+    app.plugins.rehearse(&plan.config, &loaded)?;
     // The last step that can fail. Before it nothing is changed, after it everything is.
     let plugins = app.plugins.apply(&plan.config)?;
     app.auth.put(auth);

@@ -31,7 +31,11 @@ pub trait Plugin: Sized + Send + 'static {
     /// The plugin's own part of the configuration; [`crate::NoConfig`] when there is none.
     type Config: DeserializeOwned;
 
-    /// Makes an instance. An error refuses the configuration; let it name the field and the remedy.
+    /// Makes an instance. An error refuses the configuration; let it name the field and the remedy, in a line for
+    /// each error.
+    ///
+    /// It is also how a configuration is checked, beside a node that runs, with nothing but `Drop` after it: threads
+    /// and listeners belong into [`Plugin::start`].
     ///
     /// # Errors
     /// Whatever keeps the plugin from running.

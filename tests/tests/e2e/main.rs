@@ -16,6 +16,7 @@ mod input;
 mod metrics;
 mod pages;
 mod plugins;
+mod rehearsal;
 mod reload;
 mod server;
 mod snapshot;

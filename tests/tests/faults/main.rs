@@ -10,5 +10,6 @@ mod exactly_once;
 mod isolation;
 mod lies;
 mod limits;
+mod rehearsal;
 mod reload;
 mod sandbox;

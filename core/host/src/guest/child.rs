@@ -18,8 +18,10 @@ use super::api::Table;
 use super::desk::{Desk, Link};
 use super::selection::Selection;
 use super::worker::{Events, Runner};
+use crate::config::Isolation;
 use crate::effects::EmitRules;
 use crate::loader::Library;
+use crate::sandbox;
 use crate::wire::{Decoder, FromGuest, Hello, ToGuest, encode};
 
 /// Runs the child; its standard input is the socket to the host.
@@ -66,8 +68,13 @@ fn run() -> Result<(), Ending> {
     let control = ControlPage::from_fd(next_fd()?).map_err(|why| format!("control page: {why}"))?;
     let mapping = ReadMapping::from_fd(next_fd()?).map_err(|why| format!("ring: {why}"))?;
     let library = Path::new(&hello.library);
-    crate::sandbox::enter(hello.host_pid, library, &hello.permissions, &hello.limits)
-        .map_err(|why| refuse(format!("sandbox: {why}")))?;
+    match hello.isolation {
+        Isolation::Process => {
+            sandbox::enter(hello.host_pid, library, &hello.permissions, &hello.limits)
+        }
+        Isolation::Thread => sandbox::die_with_parent(hello.host_pid),
+    }
+    .map_err(|why| refuse(format!("sandbox: {why}")))?;
 
     let events =
         Events { mapping: Arc::new(mapping), control: Arc::new(control), borrow: hello.gating };

@@ -79,7 +79,10 @@ impl Runner {
     /// Runs until the host says stop or is gone, or a callback fails; says so to the host.
     pub(crate) fn run(mut self) {
         self.table.adopt_worker();
-        let Some(Request::Begin(begin)) = self.desk.wait() else { return };
+        let Some(Request::Begin(begin)) = self.desk.wait() else {
+            // Created and not wanted: a rehearsal, or a stop before the start.
+            return self.instance.destroy();
+        };
         let outcome = self.start(*begin).and_then(|mut position| self.turns(&mut position));
         match outcome {
             Ok(()) => self.desk.tell(FromGuest::Stopped),

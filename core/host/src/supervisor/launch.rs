@@ -32,7 +32,7 @@ impl Supervisor {
         let control =
             Arc::new(ControlPage::create().map_err(|why| format!("control page: {why}"))?);
         self.attach(&control)?;
-        let hello = self.hello(library.to_string_lossy().into_owned());
+        let hello = Hello::new(&self.context.config, &self.config, &library, self.rules.emitter);
         let guest = match self.config.isolation {
             Isolation::Process => Guest::spawn_process(
                 &self.context.config.executable,
@@ -83,24 +83,6 @@ impl Supervisor {
         consumer.reattach(wake).map_err(failed)
     }
 
-    fn hello(&self, library: String) -> Hello {
-        Hello {
-            host_pid: std::process::id(),
-            name: self.config.name.clone(),
-            library,
-            config_json: serde_json::Value::Object(self.config.config.clone()).to_string(),
-            permissions: self.config.permissions.clone(),
-            limits: self.config.limits.clone(),
-            event_limits: self.context.config.limits,
-            node: self.context.config.node.clone(),
-            gating: self.config.delivery == Delivery::Gating,
-            kinds: self.config.kinds.clone(),
-            emitter: self.rules.emitter,
-            state_interval_ms: u64::try_from(self.context.config.state_interval.as_millis())
-                .unwrap_or(u64::MAX),
-        }
-    }
-
     /// The library is loaded and says what it is: check it against the configuration, claim its routes, let it run.
     pub(super) fn loaded(&mut self, manifest: Manifest) {
         let verdict = manifest
@@ -123,20 +105,7 @@ impl Supervisor {
     }
 
     fn admit(&self, manifest: &Manifest) -> Result<(), String> {
-        if manifest.name != self.config.name {
-            return Err(format!(
-                "the library says its name is {:?}, the configuration {:?}: make them equal",
-                manifest.name, self.config.name
-            ));
-        }
-        for permission in &manifest.permissions {
-            if !self.config.permissions.grants(permission) {
-                return Err(format!(
-                    "it needs the permission {permission:?}: grant it in `permissions` of [[plugin]] {:?}, or remove the plugin",
-                    self.config.name
-                ));
-            }
-        }
+        manifest.suits(&self.config)?;
         self.context.routes.claim(&self.config, manifest)?;
         self.context.events.routes_changed();
         Ok(())

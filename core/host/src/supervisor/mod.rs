@@ -16,7 +16,8 @@ mod watch;
 pub use card::{Card, Durations, State};
 pub(crate) use card::{Reply, Reported, Shared};
 pub(crate) use inbox::{Command, Done, Inbox};
-pub(crate) use run::{Context, Supervisor};
+pub(crate) use run::{Context, STOP_GRACE, Supervisor};
+pub(crate) use transport::{Ending, Guest};
 
 /// Unix time in nanoseconds; 0 for a clock before 1970.
 pub(crate) fn unix_now_ns() -> i64 {

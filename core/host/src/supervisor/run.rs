@@ -23,7 +23,7 @@ use crate::wire::{FromGuest, ToGuest};
 use crate::{CallError, ControlError, HostEvents};
 
 /// How long a plugin may take to save and stop before it is killed.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How often a running plugin is looked at when nothing happens.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -353,15 +353,7 @@ impl Supervisor {
         let ending = up.guest.ending();
         let mut heard = up.guest.listen(own);
         if ending.is_some() {
-            while heard.broken.is_none() {
-                let more = up.guest.listen(Vec::new());
-                if more.messages.is_empty() && more.lines.is_empty() && more.broken.is_none() {
-                    break;
-                }
-                heard.messages.extend(more.messages);
-                heard.lines.extend(more.lines);
-                heard.broken = more.broken;
-            }
+            up.guest.hear_out(&mut heard);
         }
         for (stream, line) in heard.lines {
             let level = if stream == "stderr" { 3 } else { 2 };
@@ -561,7 +553,10 @@ impl Supervisor {
         }
     }
 
+    /// What the host says of the plugin; a refusal may have a line for each error.
     pub(super) fn host_log(&self, level: u32, text: &str) {
-        self.log(level, "host", text);
+        for line in text.lines() {
+            self.log(level, "host", line);
+        }
     }
 }

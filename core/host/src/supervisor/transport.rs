@@ -192,6 +192,19 @@ impl Guest {
         heard
     }
 
+    /// Takes all that a guest which has ended left to be heard.
+    pub(crate) fn hear_out(&mut self, heard: &mut Heard) {
+        while heard.broken.is_none() {
+            let more = self.listen(Vec::new());
+            if more.messages.is_empty() && more.lines.is_empty() && more.broken.is_none() {
+                break;
+            }
+            heard.messages.extend(more.messages);
+            heard.lines.extend(more.lines);
+            heard.broken = more.broken;
+        }
+    }
+
     /// Whether it has ended, and how.
     pub(crate) fn ending(&mut self) -> Option<Ending> {
         match self {

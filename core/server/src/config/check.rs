@@ -26,6 +26,17 @@ impl Given<'_> {
             })
             .unwrap_or(Place::Defaults)
     }
+
+    /// The places where the plugins were asked for: their tables, or the list of the bundled ones.
+    pub(super) fn plugins(&self) -> BTreeMap<String, Place> {
+        let tables = self.config.plugin.iter().enumerate().map(|(n, table)| {
+            (table.name.clone(), self.place(&[&format!("plugin[{n}]"), "plugins.bundled"]))
+        });
+        let listed = self.config.plugins.bundled.iter();
+        let listed = listed.map(|name| (name.clone(), self.place(&["plugins.bundled"])));
+        // A table stands before the list.
+        listed.chain(tables).collect()
+    }
 }
 
 /// Everything that does not fit together.

@@ -60,6 +60,8 @@ pub struct Loaded {
     pub origins: Origins,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// Where each plugin was asked for.
+    pub(crate) plugins: BTreeMap<String, Place>,
 }
 
 impl Sources {
@@ -125,6 +127,7 @@ impl Sources {
         problems.extend(overlay.apply(&mut config, &mut origins, self.shipped));
         let given = check::Given { config: &config, values: &values, places: &places };
         problems.extend(check::all(&given, self.shipped));
+        let plugins = given.plugins();
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -132,7 +135,7 @@ impl Sources {
             config.auth.token_file = config.data_dir.join("token");
             origins.insert("auth.token_file".to_owned(), Origin::Flag("--demo".to_owned()));
         }
-        Ok(Loaded { config, origins, file: path })
+        Ok(Loaded { config, origins, file: path, plugins })
     }
 
     fn find_file(&self) -> Option<PathBuf> {

@@ -50,6 +50,8 @@ pub struct Problem {
     pub place: Place,
     /// What, in one sentence without a full stop.
     pub message: String,
+    /// What somebody else says of it, as a plugin of its own configuration: lines without control characters.
+    pub words: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,
     /// Whether the line at fault may be quoted: not where it holds a secret.
@@ -60,7 +62,14 @@ impl Problem {
     /// A problem without a hint.
     #[must_use]
     pub fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { place, message: message.into(), hint: None, quotable: true }
+        Self { place, message: message.into(), words: Vec::new(), hint: None, quotable: true }
+    }
+
+    /// Adds the words of somebody else.
+    #[must_use]
+    pub fn words(mut self, words: Vec<String>) -> Self {
+        self.words = words;
+        self
     }
 
     /// Adds what to do about it.
@@ -110,11 +119,23 @@ impl Problems {
     /// All problems in one line, as a log wants them: places, messages, hints, and no quoted lines.
     #[must_use]
     pub fn line(&self) -> String {
-        let each = self.0.iter().map(|Problem { place, message, hint, .. }| {
+        let each = self.0.iter().map(|problem| {
+            let Problem { place, hint, .. } = problem;
             let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("{place}{message}{hint}")
+            format!("{place}{}{hint}", problem.sentence())
         });
         each.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Problem {
+    /// The message with the words behind it, in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self.words.as_slice() {
+            [] => self.message.clone(),
+            words => format!("{}: {}", self.message, words.join("; ")),
+        }
     }
 }
 
@@ -174,6 +195,9 @@ impl Problem {
             Place::Flag(name) => writeln!(out, "  {frame}-->{reset} flag {name}")?,
             Place::Path(path) => writeln!(out, "  {frame}-->{reset} {}", path.display())?,
             Place::Defaults => {}
+        }
+        for line in &self.words {
+            writeln!(out, "  {frame}={reset} {line}")?;
         }
         if let Some(text) = &self.hint {
             writeln!(out, "  {hint}hint{reset}: {text}")?;
@@ -285,6 +309,21 @@ mod tests {
         let first = Problem::new(place, "bad port").hint("use 1");
         let problems = Problems(vec![first, Problem::new(Place::Env("LOG_LEVEL"), "bad level")]);
         assert_eq!(problems.line(), "a.toml:2:8: bad port (use 1); LOG_LEVEL: bad level");
+    }
+
+    #[test]
+    fn the_words_of_a_plugin_keep_their_lines() {
+        let place = Place::File(source("[[plugin]]\nname = 'a'\n"), 0..10);
+        let words = ["a.toml: line 3: x; do y", "a.toml: line 5: z"].map(str::to_owned);
+        let problems = Problems(vec![Problem::new(place, "no").words(words.into())]);
+        assert!(
+            problems
+                .to_string()
+                .ends_with("^^^^^^^^^^\n  = a.toml: line 3: x; do y\n  = a.toml: line 5: z\n"),
+            "{problems}"
+        );
+        let line = "a.toml:1:1: no: a.toml: line 3: x; do y; a.toml: line 5: z";
+        assert_eq!(problems.line(), line);
     }
 
     #[test]

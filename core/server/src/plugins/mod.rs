@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use http::Method;
 use shimmer_event::Limits;
-use shimmer_host::{HostConfig, HostEvents};
+use shimmer_host::{HostConfig, HostError, HostEvents, Refused};
 use shimmer_ring::Ring;
 use shimmer_view::{Histories, History, Sample};
 
 use crate::ServerError;
-use crate::config::{Config, PluginTable};
+use crate::config::{Config, Loaded, Place, PluginTable, Problem, Problems};
 use crate::fold::Fold;
 use crate::ingest::unix_ns;
 use crate::stream::StreamHub;
@@ -63,9 +63,7 @@ impl Plugins {
         streams: &Arc<StreamHub>,
         fold: &Arc<Fold>,
     ) -> Result<Self, ServerError> {
-        let mut settings = HostConfig::new(config.data_dir.clone(), node_id.to_owned());
-        settings.limits = limits(config);
-        settings.bundled_dir = bundled_dir(config);
+        let settings = settings(config, node_id);
         fold.trust(weighing(config));
         let events = Arc::new(Events { streams: streams.clone() });
         let host = PluginHost::start(ring.clone(), settings, tables(config), events)
@@ -81,6 +79,11 @@ impl Plugins {
     /// The host itself, for cards, logs and control.
     pub(crate) fn host(&self) -> &PluginHost {
         &self.host
+    }
+
+    /// Asks the plugins that `config` adds or changes whether they take it; `loaded` knows the places.
+    pub(crate) fn rehearse(&self, config: &Config, loaded: &Loaded) -> Result<(), ServerError> {
+        heard(self.host.rehearse(&tables(config)), loaded)
     }
 
     /// Takes the plugins of a new configuration; those whose section did not change go on.
@@ -147,6 +150,32 @@ impl Plugins {
     }
 }
 
+/// Asks every plugin that would run whether it takes its configuration, each in a process of its own that is ended
+/// again; their names. Beside a running node it disturbs nothing.
+///
+/// # Errors
+/// Every plugin that does not, with its own words, or the system refuses.
+pub fn rehearse(loaded: &Loaded) -> Result<Vec<String>, ServerError> {
+    let tables = tables(&loaded.config);
+    let settings = settings(&loaded.config, &loaded.config.node);
+    heard(shimmer_host::rehearse(&settings, &tables), loaded)?;
+    Ok(tables.into_iter().filter(|table| table.enabled.0).map(|table| table.name).collect())
+}
+
+/// What came of a rehearsal, as problems of the configuration.
+fn heard(answer: Result<Vec<Refused>, HostError>, loaded: &Loaded) -> Result<(), ServerError> {
+    let refused = answer.map_err(|error| ServerError::Host(Box::new(error)))?;
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let problem = |Refused { name, words }: Refused| {
+        let place = loaded.plugins.get(&name).cloned().unwrap_or(Place::Defaults);
+        Problem::new(place, format!("the plugin `{name}` cannot run as it is configured"))
+            .words(words)
+    };
+    Err(ServerError::Configuration(Problems(refused.into_iter().map(problem).collect())))
+}
+
 impl HostEvents for Events {
     fn topic(&self, plugin: &str, topic: &str, event: &str, message: &[u8]) {
         // The host has checked the message; what is refused all the same is the plugin's loss alone.
@@ -176,6 +205,14 @@ fn tables(config: &Config) -> Vec<PluginTable> {
     tables
 }
 
+/// What the host is told besides its plugins.
+fn settings(config: &Config, node_id: &str) -> HostConfig {
+    let mut settings = HostConfig::new(config.data_dir.clone(), node_id.to_owned());
+    settings.limits = limits(config);
+    settings.bundled_dir = bundled_dir(config);
+    settings
+}
+
 /// Plugins that may weigh sources.
 fn weighing(config: &Config) -> Vec<String> {
     let may = |table: &PluginTable| table.permissions.weights.then(|| table.name.clone());
@@ -199,4 +236,24 @@ fn bundled_dir(config: &Config) -> PathBuf {
     }
     let program = std::env::current_exe().unwrap_or_default();
     program.parent().map(PathBuf::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    #[test]
+    fn a_bundled_plugin_without_a_table_is_asked_too() {
+        let mut sources = Sources { shipped: &["variants"], ..Sources::nowhere() };
+        sources.flag("--a", "plugins.bundled", Some("variants".to_owned()));
+        sources.flag("--b", "plugins.dir", Some("/nowhere".to_owned()));
+        let loaded = sources.load().expect("possible");
+        let Err(ServerError::Configuration(Problems(problems))) = rehearse(&loaded) else {
+            panic!("its library is not there");
+        };
+        assert_eq!(problems[0].place, Place::Flag("--a".to_owned()));
+        let words = problems[0].words.join("\n");
+        assert!(words.starts_with("cannot read /nowhere/libshimmer_variants.so"), "{words}");
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::page::Ask;
 use crate::ServerError;
+use crate::config;
 use crate::http::{Answer, Problem, Refused};
 use crate::running;
 
@@ -30,7 +31,7 @@ pub(crate) fn reload(ask: &Ask<'_>) -> Result<Answer, Refused> {
             };
             let problems: Vec<String> = match &error {
                 ServerError::Configuration(problems) => {
-                    problems.0.iter().map(|problem| problem.message.clone()).collect()
+                    problems.0.iter().map(config::Problem::sentence).collect()
                 }
                 _ => Vec::new(),
             };

@@ -72,13 +72,44 @@ fn the_summary_lists_the_alarms_of_a_recorded_series() {
 }
 
 #[test]
+fn the_plot_is_a_file_of_its_own_and_shows_the_alarms() {
+    let home = Home::without_token("");
+    let mut values: Vec<f64> = (0..600).map(|k| f64::from(k * 7919 % 13)).collect();
+    values[500] = 400.0;
+    let at = home.path().join("a");
+    std::fs::create_dir(&at).unwrap();
+    let file = home.path().join("b<script>.csv");
+    std::fs::write(&file, series(values)).unwrap();
+    let plain = home.feed(&["detect", "b<script>.csv"], "");
+    let args = ["detect", "b<script>.csv", "--plot", "a/p.svg", "--unit", "<b>&"];
+    let said = home.feed(&args, "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    assert_eq!(said.out, plain.out, "the rows are the same");
+    let svg = std::fs::read_to_string(at.join("p.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
+    assert!(svg.contains(">2025-10-01 08:20:00: value 400, score "), "{svg}");
+    assert!(svg.contains("value (&lt;b&gt;&amp;)") && !svg.contains("<script"), "{svg}");
+    // Nothing else is left beside it, and nothing at all when a row is bad or the name is no drawing's.
+    assert_eq!(std::fs::read_dir(&at).unwrap().count(), 1);
+    std::fs::remove_file(at.join("p.svg")).unwrap();
+    let said = home.feed(&["detect", "-", "--plot", "a/p.svg"], "timestamp,value\nx,1\n");
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let said = home.feed(&["detect", "-", "--plot", "a/p.png"], "timestamp,value\n");
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("ends in .svg"), "{said:?}");
+    assert_eq!(std::fs::read_dir(&at).unwrap().count(), 0);
+    let said = home.feed(&["detect", "-", "--plot", "missing/p.svg"], "timestamp,value\n");
+    assert!(said.code == Some(1) && said.err.contains("missing/p.svg"), "{said:?}");
+}
+
+#[test]
 fn a_bad_row_is_named_and_the_good_ones_before_it_are_printed() {
     let home = Home::without_token("");
     std::fs::write(home.path().join("s.csv"), series([1.0, 2.0]) + "2025-10-01 00:02:00,nan\n")
         .unwrap();
     let said = home.feed(&["detect", "s.csv"], "");
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("s.csv:4: `nan` is not finite"), "{said:?}");
+    assert!(said.err.contains("s.csv:4: `nan` is not finite; leave out"), "{said:?}");
     assert_eq!(said.out.lines().count(), 3, "{said:?}");
     let said = home.feed(&["detect", "missing.csv"], "");
     assert_eq!(said.code, Some(1), "{said:?}");

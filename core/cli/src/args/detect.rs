@@ -22,10 +22,15 @@ before, a season that breaks, a value that freezes, a gap of twenty intervals or
 rate jumps, and what the ensemble finds unlike all before it. What does not: slow drift, counters that
 reset, single lost rows, bursts that keep coming back.
 
+--plot draws the series with the band where each value was expected, its alarms, and the score below with
+the lines of 0.7 and 0.9, as SVG for browsers and documents. Of a long series each column of pixels keeps
+its first, last, lowest and highest value, so that no spike is lost; point at a mark to read the alarm.
+
 Examples:
   shimmer detect requests.csv > scored.csv
   shimmer detect requests.csv | grep -v ,info        the alarms alone
   shimmer detect requests.csv --json                 how many, when, and by which method
+  shimmer detect requests.csv --json --plot requests.svg --unit requests/s
   my-sensor | shimmer detect - --tier cheap
 
 Exit code 1 when the file is missing or a row is bad, which is named as FILE:LINE.";
@@ -41,6 +46,12 @@ pub(crate) struct DetectArgs {
     /// Print a summary as JSON instead of the rows.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also draw the series and its scores into this file, which ends in .svg.
+    #[arg(long, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
+    pub(crate) plot: Option<PathBuf>,
+    /// Unit of the values, written beside the axis of the plot.
+    #[arg(long, value_name = "TEXT", requires = "plot")]
+    pub(crate) unit: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

@@ -49,14 +49,19 @@ impl<R: BufRead> Rows<R> {
                 // A file without a single line lacks its header too.
                 return match self.columns {
                     Some(_) => Ok(None),
-                    None => Err(anyhow!("{}: no header `timestamp,value`", self.place())),
+                    None => {
+                        Err(anyhow!("{}: no header; begin with `timestamp,value`", self.place()))
+                    }
                 };
             }
             if taken as u64 > ROW_BYTES {
-                return Err(anyhow!("{}: longer than {ROW_BYTES} bytes", self.place()));
+                return Err(anyhow!(
+                    "{}: longer than {ROW_BYTES} bytes; write one row a line",
+                    self.place()
+                ));
             }
             let text = std::str::from_utf8(&self.bytes)
-                .map_err(|_| anyhow!("{}: not UTF-8", self.place()))?;
+                .map_err(|_| anyhow!("{}: not UTF-8; save the file as UTF-8", self.place()))?;
             let text = text.trim_start_matches('\u{feff}').trim();
             if text.is_empty() {
                 continue;
@@ -98,20 +103,28 @@ fn header(text: &str) -> Result<(usize, usize), String> {
     let names = split(text)?;
     let find = |wanted: &str| {
         let found = names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
-        found.ok_or_else(|| format!("the column `{wanted}` is missing from the header"))
+        found.ok_or_else(|| format!("the column `{wanted}` is missing from the header; name it so"))
     };
     Ok((find("timestamp")?, find("value")?))
 }
 
 fn cells(text: &str, columns: (usize, usize)) -> Result<(i64, f64, String, String), String> {
     let mut cells = split(text)?;
-    let mut cell = |at: usize| cells.get_mut(at).map(std::mem::take).ok_or("a column is missing");
+    let mut cell = |at: usize| {
+        cells
+            .get_mut(at)
+            .map(std::mem::take)
+            .ok_or("a column is missing; give each row the columns of the header")
+    };
     let (timestamp, value) = (cell(columns.0)?, cell(columns.1)?);
-    let time_ns = time(&timestamp)?;
+    let time_ns = time(&timestamp)
+        .map_err(|why| format!("{why}; write 2014-04-01 00:00:00 or 2014-04-01T00:00:00Z"))?;
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok((time_ns, number, timestamp, value)),
-        Ok(_) => Err(format!("`{value}` is not finite")),
-        Err(_) => Err(format!("`{value}` is not a number")),
+        Ok(_) => Err(format!("`{value}` is not finite; leave out rows without a value")),
+        Err(_) => Err(format!(
+            "`{value}` is not a number; write digits with a point, as 12.5, or leave the row out"
+        )),
     }
 }
 
@@ -149,7 +162,8 @@ mod tests {
         ] {
             let rows = row(text);
             assert_eq!(rows.len(), 1, "{text}");
-            assert!(rows[0].clone().unwrap_err().starts_with(why), "{rows:?}");
+            let told = rows[0].clone().unwrap_err();
+            assert!(told.starts_with(why) && told.contains("; "), "without a remedy: {told}");
         }
         assert!(read("time,value\n")[0].clone().unwrap_err().contains("`timestamp` is missing"));
         assert!(read("")[0].clone().unwrap_err().contains("no header"));

@@ -51,6 +51,14 @@ impl Summary {
         self.rows
     }
 
+    pub(super) fn warnings(&self) -> u64 {
+        self.warnings
+    }
+
+    pub(super) fn criticals(&self) -> u64 {
+        self.criticals
+    }
+
     pub(super) fn alarms(&self) -> u64 {
         self.warnings + self.criticals
     }

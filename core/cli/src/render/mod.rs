@@ -5,7 +5,7 @@
 
 mod animation;
 mod bar;
-mod output;
+pub(crate) mod output;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;

@@ -5,6 +5,7 @@
 mod bounds;
 mod correlations;
 mod delivery;
+mod documents;
 mod groups;
 mod lifecycle;
 mod mutes;

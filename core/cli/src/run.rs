@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use anyhow::{Context, anyhow};
 use shimmer_server::config::{Config, Loaded, Place, Problem};
@@ -43,12 +43,19 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
     serve(running, &wishes)
 }
 
-/// Waits for signals until one asks to end.
+/// Waits for signals until one asks to end; an end waits for no reload.
 fn serve(running: Running, wishes: &Receiver<Wish>) -> Outcome {
+    let (reload, asked) = sync_channel(1);
+    let reloading = running.reloading();
+    std::thread::Builder::new().name("reload".into()).spawn(move || {
+        while asked.recv() == Ok(()) {
+            reloading();
+        }
+    })?;
     loop {
         match wishes.recv() {
-            // The node itself logs what came of it.
-            Ok(Wish::Reload) => drop(running.reload()),
+            // One that waits already will read what is there by then.
+            Ok(Wish::Reload) => drop(reload.try_send(())),
             Ok(Wish::Stop) => {
                 running.shutdown();
                 return Ok(());

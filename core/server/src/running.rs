@@ -177,6 +177,13 @@ impl Running {
         reload(&self.app)
     }
 
+    /// The same for a thread of its own: plugins are asked, and one may take its time while the node is to stop.
+    pub fn reloading(&self) -> impl Fn() + Send + 'static {
+        let app = self.app.clone();
+        // What came of it is in the log.
+        move || drop(reload(&app))
+    }
+
     /// Stops: `/ready` turns 503, requests in flight finish, streams get a close frame, plugins end. Returns
     /// within five seconds.
     pub fn shutdown(mut self) {

@@ -1,8 +1,11 @@
 //! A plugin that does not take its configuration: `config check` says so, and a reload changes nothing.
 
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::server::{Home, TestServer, plugin_table};
+use crate::server::{Home, TestServer, plugin_table, wait};
 
 /// A table that its plugin refuses with two lines.
 fn refused() -> String {
@@ -80,5 +83,26 @@ fn a_node_that_starts_with_it_runs_and_keeps_all_lines() {
     let card = server.until("config-refuser", |card| card["state"] == "CRASHED");
     assert_eq!(card["last_error"], WORDS.join("\n"));
     let log = server.home.log();
-    assert!(WORDS.iter().all(|words| log.lines().any(|line| line.contains(words))), "{log}");
+    let of_plugin = |line: &&str| line.contains("plugin=\"config-refuser\"");
+    let lines: Vec<_> = log.lines().filter(of_plugin).collect();
+    assert!(WORDS.iter().all(|words| lines.iter().any(|line| line.contains(words))), "{log}");
+}
+
+#[test]
+fn an_end_does_not_wait_for_a_plugin_that_is_asked() {
+    let home = Home::new("");
+    let mut server = home.start();
+    let calls = home.path().join("calls");
+    std::fs::write(&calls, "").unwrap();
+    let settings = format!("port = 1\nhang = true\ncalls = {calls:?}");
+    let write = format!("permissions = {{ write = [{calls:?}] }}");
+    let table = plugin_table("config-refuser");
+    home.configure(&format!("{table}{write}\n[plugin.config]\n{settings}\n"));
+    server.signal(Signal::HUP);
+    wait("the question", || std::fs::read_to_string(&calls).unwrap() == "hang\n");
+    let begun = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended(), Some(0));
+    // A question takes ten seconds at most.
+    assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
 }

@@ -202,6 +202,8 @@ mod tests {
                 let (first, last) = (span.share(a), span.share(b));
                 assert!((-0.01..=1.01).contains(&first) && (first..=1.51).contains(&last));
                 assert!(span.ticks(5).len() <= 6, "{a} {b}: {:?}", span.ticks(5));
+                let apart = b - a > 1e-290 && b - a > b.abs() * 1e-6;
+                assert!(!apart || last - first > 0.7, "{a} {b}: they fill it");
             }
         }
     }

@@ -187,4 +187,14 @@ impl HostConfig {
             plugin.path.clone()
         }
     }
+
+    /// Why a plugin's library cannot be read, and what to do.
+    pub(crate) fn cannot_read(&self, plugin: &PluginConfig, why: &std::io::Error) -> String {
+        let path = self.library(plugin);
+        let remedy = match plugin.is_bundled() {
+            true => "install it there, set `plugins.dir`, or take it out of `plugins.bundled`",
+            false => "correct the path of its table",
+        };
+        format!("cannot read {}: {why}; {remedy}", path.display())
+    }
 }

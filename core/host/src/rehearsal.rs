@@ -92,10 +92,10 @@ pub(crate) fn play(
 
 /// Creates and destroys one plugin; what it says it is, or why it cannot run.
 fn ask(config: &HostConfig, plugin: &PluginConfig, ring: &Ring) -> Result<Manifest, Vec<String>> {
-    let library = config.library(plugin);
-    let library = library
+    let library = config
+        .library(plugin)
         .canonicalize()
-        .map_err(|why| words(&format!("cannot read {}: {why}", library.display())))?;
+        .map_err(|why| words(&config.cannot_read(plugin, &why)))?;
     let mut guest = spawn(config, plugin, &library, ring)
         .map_err(|why| words(&format!("cannot start: {why}")))?;
     let manifest = created(&mut guest, config.call_deadline)?;

@@ -25,7 +25,7 @@ impl Supervisor {
                 let copy = self
                     .store
                     .copy_library(&original)
-                    .map_err(|why| format!("cannot read {}: {why}", original.display()))?;
+                    .map_err(|why| self.context.config.cannot_read(&self.config, &why))?;
                 self.library.insert(copy).clone()
             }
         };

@@ -24,6 +24,11 @@ impl Average {
         Self::new(1.0 / rows)
     }
 
+    /// Forgets all rows; `mean` stands for `rows` of them.
+    pub(crate) fn begin(&mut self, mean: f64, rows: f64) {
+        (self.mean, self.seen) = (mean, rows);
+    }
+
     /// Takes a row and gives the mean with it.
     pub(crate) fn push(&mut self, x: f64) -> f64 {
         self.seen += 1.0;

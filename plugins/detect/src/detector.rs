@@ -219,7 +219,8 @@ impl Model {
     /// alarm.
     fn weigh(&mut self, judgement: &Judgement, row: &Assessment, mut voice: Voice) -> Voice {
         self.strange = (self.strange * STRANGE_FADE).max(row.strangeness.min(STRANGE));
-        let doubt = if row.still { DOUBT } else { doubt(row.dispersion) };
+        let most = DOUBT * self.watches.heaviness().min(MAX_HEAVINESS).powf(HEAVINESS);
+        let doubt = if row.still { DOUBT } else { doubt(row.dispersion, most) };
         let odds = self.gate.push(judgement.evidence * self.strange / STRANGE, doubt);
         if voice.score > WARNING {
             self.gate.hush();
@@ -260,9 +261,9 @@ const MARGIN: f64 = 0.001;
 
 /// How many times more evidence the ensemble needs for a series that the forecasts explain but for
 /// independent noise: there the watches see all there is, and what the ensemble adds is chance.
-fn doubt(dispersion: f64) -> f64 {
+fn doubt(dispersion: f64, most: f64) -> f64 {
     let wander = ((dispersion - INDEPENDENT) / (WANDERING - INDEPENDENT)).clamp(0.0, 1.0);
-    DOUBT + (1.0 - DOUBT) * wander
+    most + (1.0 - most) * wander
 }
 
 /// Evidence counts fully where one of the newest rows was this strange to every good forecast.
@@ -272,8 +273,12 @@ const STRANGE_FADE: f64 = 0.98;
 const INDEPENDENT: f64 = 2.0;
 /// From this on they do not.
 const WANDERING: f64 = 3.0;
-/// What independent errors ask of the ensemble.
+/// What independent errors ask of the ensemble where they are normal.
 const DOUBT: f64 = 2.5;
+/// The power of the heaviness of their tail by which it is more: a single far row moves averages,
+/// records and seasons all at once.
+const HEAVINESS: f64 = 0.7;
+const MAX_HEAVINESS: f64 = 30.0;
 
 /// What a series can reasonably hold: one absurd value must not blind every average for ever.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Shortest period that is looked for.
 const MIN_LAG: usize = 4;
 /// Share of the newest row in a lag's usual difference.
-const RATE: f32 = 1.0 / 400.0;
+const RATE: f32 = 1.0 / YOUNG_ROWS as f32;
+const YOUNG_ROWS: usize = 400;
 /// Rows between two choices of the period.
 const CHOOSE_EVERY: usize = 16;
 /// The best lag has to be this much better than the average one.
@@ -65,17 +66,24 @@ impl Echo {
         Some(f64::from(season.means[season.next]) + self.origin)
     }
 
-    /// Takes a row.
-    pub(crate) fn push(&mut self, x: f64) {
+    /// Takes a row; where the period is another one from now on, gives the error to be expected.
+    pub(crate) fn push(&mut self, x: f64) -> Option<f64> {
         if self.seen == 0 {
             self.origin = x;
         }
         let x = (x - self.origin) as f32;
         let known = self.history.len().min(self.max_lag);
         let before = &self.history[self.history.len() - known..];
-        let rate = RATE.max(1.0 / (1.0 + self.seen as f32));
-        for (usual, then) in self.usual[self.max_lag - known..].iter_mut().zip(before) {
-            *usual += rate * ((x - then).abs() - *usual);
+        let pairs = self.usual[self.max_lag - known..].iter_mut().zip(before);
+        if self.seen < self.max_lag + YOUNG_ROWS {
+            // A lag is seen for the first time when the series is as long: from there on it counts,
+            // or long lags would begin with a small difference and look like periods.
+            for (at, (usual, then)) in pairs.enumerate() {
+                let times = (self.seen + 1 + at - known) as f32;
+                *usual += RATE.max(times.recip()) * ((x - then).abs() - *usual);
+            }
+        } else {
+            pairs.for_each(|(usual, then)| *usual += RATE * ((x - then).abs() - *usual));
         }
         if self.history.len() == 2 * self.max_lag {
             self.history.drain(..self.max_lag);
@@ -85,35 +93,34 @@ impl Echo {
             season.learn(x);
         }
         self.seen += 1;
-        if self.seen.is_multiple_of(CHOOSE_EVERY) {
-            self.choose();
-        }
+        let changed = self.seen.is_multiple_of(CHOOSE_EVERY) && self.choose();
+        self.season.as_ref().filter(|_| changed).map(|season| f64::from(season.difference))
     }
 
-    fn choose(&mut self) {
+    fn choose(&mut self) -> bool {
         // A lag is judged once it was seen for another one and a half of it.
         let longest = (self.seen * 2 / 5).min(self.max_lag);
         if longest < 2 * MIN_LAG {
-            return;
+            return false;
         }
         let lags = &self.usual[self.max_lag - longest..=self.max_lag - MIN_LAG];
         let best = lags.iter().copied().fold(f32::INFINITY, f32::min);
         let mean = lags.iter().sum::<f32>() / lags.len() as f32;
         if best >= CLEARLY * mean {
-            self.season = None;
-            return;
+            return self.season.take().is_some();
         }
         if let Some(season) = &mut self.season {
             let difference = self.usual[self.max_lag - season.means.len()];
             if difference <= NEARLY * best {
                 season.difference = difference;
-                return;
+                return false;
             }
         }
         self.season = lags.iter().rposition(|&usual| usual <= NEARLY * best).map(|at| {
             let newest = &self.history[self.history.len() - (longest - at)..];
             Phases { means: newest.to_vec(), next: 0, periods: 1.0, difference: best }
         });
+        true
     }
 }
 

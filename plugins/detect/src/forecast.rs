@@ -12,7 +12,7 @@ use crate::echo::Echo;
 use crate::season::{Offsets, Profile};
 
 /// Models side by side.
-const MODELS: usize = 7;
+const MODELS: usize = 11;
 /// Position of the slow level among them.
 const SLOW: usize = 1;
 /// Rows that a usual error remembers.
@@ -20,7 +20,9 @@ const ERROR_ROWS: f64 = 300.0;
 /// An error teaches the usual error at most this many of them.
 const MAX_LESSON: f64 = 4.0;
 /// A model whose usual error is within this of the best one has a say.
-const RIVAL: f64 = 1.15;
+const RIVAL: f64 = 1.05;
+/// How fast the level follows a series that leaves a periodic model.
+const LEVEL_RATE: f64 = 0.03;
 /// Rows before a model has a say.
 const MIN_ROWS: f64 = 30.0;
 /// Standard deviation over mean absolute deviation of a normal distribution.
@@ -41,6 +43,8 @@ pub(crate) struct Forecasts {
     recent: Autoregression,
     echo: Echo,
     errors: [Average; MODELS],
+    /// How far the series is from each periodic model of late.
+    offsets: [Average; 4],
     dispersion: Dispersion,
 }
 
@@ -74,6 +78,7 @@ impl Forecasts {
             recent: Autoregression::new(3),
             echo: Echo::new(max_lag),
             errors: [Average::of_rows(ERROR_ROWS); MODELS],
+            offsets: [Average::new(LEVEL_RATE); 4],
             dispersion: Dispersion::new(),
         }
     }
@@ -84,6 +89,9 @@ impl Forecasts {
         let quarters = offsets.expected(Profile::Quarters);
         let week = offsets.expected(Profile::Week);
         let echo = self.echo.expected();
+        let minutes = offsets.expected(Profile::Minutes);
+        let periodic = [quarters, week, echo, minutes];
+        let level = |k: usize| periodic[k].map(|x| x + self.offsets[k].mean());
         let forecasts: [Option<f64>; MODELS] = [
             begun.then_some(self.level.mean()),
             begun.then_some(self.slow.mean()),
@@ -91,7 +99,11 @@ impl Forecasts {
             quarters,
             week,
             echo,
-            offsets.expected(Profile::Minutes),
+            minutes,
+            level(0),
+            level(1),
+            level(2),
+            level(3),
         ];
         let mut assessment = self.assess(&forecasts, x, still);
         assessment.dispersion = self.dispersion.push(x - assessment.expected);
@@ -106,10 +118,23 @@ impl Forecasts {
                 });
             }
         }
+        for (offset, forecast) in self.offsets.iter_mut().zip(periodic) {
+            if let Some(forecast) = forecast {
+                let off = x - forecast - offset.mean();
+                let most = MAX_LESSON * assessment.sigma;
+                let off = if most > 0.0 { off.clamp(-most, most) } else { off };
+                offset.push(offset.mean() + off);
+            }
+        }
         self.level.push(x);
         self.slow.push(x);
         self.recent.push(x);
-        self.echo.push(x);
+        if let Some(error) = self.echo.push(x) {
+            // How good the old period was says nothing of the new one.
+            for model in [5, 9] {
+                self.errors[model].begin(error, MIN_ROWS);
+            }
+        }
         assessment
     }
 
@@ -119,7 +144,7 @@ impl Forecasts {
             let able = models.iter().copied().filter(|&k| has_say(k));
             able.min_by(|&a, &b| self.errors[a].mean().total_cmp(&self.errors[b].mean()))
         };
-        let Some(best) = best_of(&[0, 1, 2, 3, 4, 5, 6]) else {
+        let Some(best) = best_of(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) else {
             return Assessment {
                 expected: x,
                 dispersion: 1.0,
@@ -137,7 +162,7 @@ impl Forecasts {
             .map(|k| error(k).abs())
             .fold(f64::INFINITY, f64::min);
         let slow = best_of(&[1, 3, 4, 5, 6]).unwrap_or(SLOW);
-        let season = best_of(&[3, 4, 5, 6])
+        let season = best_of(&[7, 8, 9, 10])
             .filter(|&k| self.errors[k].mean() < 0.7 * self.errors[SLOW].mean());
         Assessment {
             expected: forecasts[best].unwrap_or(x),

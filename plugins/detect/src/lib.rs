@@ -35,6 +35,7 @@ mod record;
 mod season;
 mod spread;
 mod table;
+mod tails;
 mod verdict;
 mod watch;
 

@@ -101,7 +101,12 @@ impl Peaks {
     /// Takes a row's statistic and gives it over the bar, so that above 1 is an alarm; a
     /// little less while an alarm still rests.
     pub(crate) fn push(&mut self, statistic: f64) -> f64 {
-        let bar = self.bar();
+        self.push_above(statistic, 0.0)
+    }
+
+    /// The same with a bar of at least `least`.
+    pub(crate) fn push_above(&mut self, statistic: f64, least: f64) -> f64 {
+        let bar = self.bar().max(least);
         let odds = statistic / bar;
         self.peak = self.peak.max(statistic.min(bar));
         self.rows += 1;
@@ -128,6 +133,11 @@ impl Peaks {
         odds
     }
 
+    /// Whether the newest block holds an alarm that must not be learnt.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.alarmed && self.troubles <= FREE_TROUBLES
+    }
+
     /// Says nothing for at least `rows` rows: another alarm covers them.
     pub(crate) fn hush(&mut self, rows: u32) {
         if self.own_rest == 0 {
@@ -140,7 +150,7 @@ impl Peaks {
     /// A block with an alarm teaches nothing, or a fault would hide the next one; where alarms are
     /// many they are the usual thing, and are learnt.
     fn learn_block(&mut self) {
-        let skipped = self.alarmed && self.troubles <= FREE_TROUBLES;
+        let skipped = self.is_troubled();
         self.rows = 0;
         self.alarmed = false;
         let peak = std::mem::replace(&mut self.peak, 0.0);

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::average::Average;
 use crate::forecast::Assessment;
 use crate::peaks::Peaks;
+use crate::tails::Tails;
 use crate::verdict::Method;
 
 /// A spike is at least this many standard deviations from every good forecast.
-const SPIKE: f64 = 3.9;
+const SPIKE: f64 = 3.8;
 /// Deviations between the usual peak and the bar, for spikes and for what lasts.
-const SPIKE_DEVIATIONS: f64 = 2.5;
+const SPIKE_DEVIATIONS: f64 = 2.0;
 const SLOW_DEVIATIONS: f64 = 4.5;
 /// Rows after a spike in which its echoes say nothing.
 const SPIKE_REST: u32 = 12;
@@ -55,6 +56,7 @@ const WARM_UP_ROWS: u32 = 100;
 pub(crate) struct Watches {
     rows: u32,
     spike: Peaks,
+    tails: Tails,
     level: Peaks,
     more: Peaks,
     less: Peaks,
@@ -72,6 +74,7 @@ impl Watches {
         Self {
             rows: 0,
             spike: Peaks::new(SPIKE, SPIKE_DEVIATIONS, SPIKE_REST),
+            tails: Tails::new(),
             level: Peaks::new(LEVEL, SLOW_DEVIATIONS, REST),
             more: Peaks::new(SPREAD, SLOW_DEVIATIONS, REST),
             less: Peaks::new(SPREAD, SLOW_DEVIATIONS, REST),
@@ -95,9 +98,13 @@ impl Watches {
         }
         if !warm {
             self.spike.learn(row.strangeness);
+            self.tails.push(row.error.abs(), false);
             return;
         }
-        tell(Method::Spike, self.spike.push(row.strangeness));
+        let troubled = self.spike.is_troubled();
+        let odds = self.spike.push_above(row.strangeness, self.tails.bar());
+        tell(Method::Spike, odds);
+        self.tails.push(row.error.abs(), troubled || odds > 1.0);
         if row.still {
             return;
         }
@@ -114,9 +121,14 @@ impl Watches {
         }
     }
 
+    /// How many times heavier the errors' tail is than that of normal ones.
+    pub(crate) fn heaviness(&self) -> f64 {
+        self.tails.heaviness()
+    }
+
     /// The spike watch's bar, in standard deviations.
     pub(crate) fn reach(&self) -> f64 {
-        self.spike.bar()
+        self.spike.bar().max(self.tails.bar())
     }
 
     /// An alarm was raised: the slow watches would only tell the same again.

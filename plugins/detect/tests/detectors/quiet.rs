@@ -74,15 +74,42 @@ fn a_counter_whose_rate_jumps_is_not() {
     }
 }
 
+/// Noise whose largest rows are ten to hundreds of usual ones, by a name.
+const HEAVY: [(&str, fn(&mut Random) -> f64); 5] = [
+    ("t5", |random| student(5, random)),
+    ("t3", |random| student(3, random)),
+    ("t2", |random| student(2, random)),
+    ("Pareto", |random| (1.0 - random.unit()).powf(-1.0 / 3.0)),
+    ("lognormal", |random| 100.0 * random.normal().exp()),
+];
+
+fn student(degrees: usize, random: &mut Random) -> f64 {
+    let squares: f64 = (0..degrees).map(|_| random.normal().powi(2)).sum();
+    random.normal() / (squares / degrees as f64).sqrt()
+}
+
 #[test]
 fn heavy_tails_are_learnt() {
-    // Student's t with three degrees of freedom, whose largest rows are twenty deviations out.
-    is_quiet("t3", |random| {
-        made(300, |_| {
-            let squares: f64 = (0..3).map(|_| random.normal().powi(2)).sum();
-            10.0 + random.normal() / (squares / 3.0).sqrt()
-        })
-    });
+    for tier in [Tier::Cheap, Tier::Full] {
+        let (mut early, mut late) = (0, 0);
+        for (name, noise) in HEAVY {
+            for seed in SEEDS {
+                let mut random = Random::new(seed);
+                let alarms = alarms(&made(300, |_| noise(&mut random)), tier);
+                let young = alarms.iter().filter(|&&row| row < LEARNING).count();
+                println!("{name} {tier:?} {seed}: {alarms:?}");
+                early += young;
+                late += alarms.len() - young;
+            }
+        }
+        let series = HEAVY.len() * SEEDS.count();
+        let late = 1000.0 * f64::from(late as u32) / ((ROWS - LEARNING) * series) as f64;
+        assert!(late <= 0.1, "{tier:?}: {late:.2} alarms per thousand rows");
+        assert!(
+            2 * early <= 3 * series,
+            "{tier:?}: {early} alarms in the first rows of {series} series"
+        );
+    }
 }
 
 #[test]

@@ -7,9 +7,8 @@
 //! (Foster and Stine, 2008): each alarm has to be paid for by evidence that exceeds what was
 //! enough before.
 
-use serde::{Deserialize, Serialize};
-
 use crate::peaks::RESTING;
+use crate::tape::kept;
 
 /// Rows of the series before the ensemble may raise an alarm.
 const WARM_UP_ROWS: u32 = 150;
@@ -23,7 +22,7 @@ const FATIGUE: f64 = 0.2;
 const FATIGUE_ROWS: f64 = 8000.0;
 
 /// The gate between evidence and alarms.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gate {
     threshold: f64,
     rows: u32,
@@ -63,3 +62,5 @@ impl Gate {
         self.rest = REST_ROWS;
     }
 }
+
+kept!(Gate: rows, rest, alarms);

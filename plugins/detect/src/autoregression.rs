@@ -5,9 +5,8 @@
 //!
 //! Haykin, Adaptive Filter Theory, chapter 10; the clipping is Huber's.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
+use crate::tape::{Keep, Tape};
 
 /// Values that a forecast looks back on.
 const ORDER: usize = 4;
@@ -24,7 +23,7 @@ const MAX_LESSON: f64 = 3.0;
 const SCALE_ROWS: f64 = 2000.0;
 
 /// A linear forecast from the newest rows, from other forecasts, and from a constant.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Autoregression {
     filter: Filter,
     /// Scaled values, newest first, then the others, then 1.
@@ -80,7 +79,7 @@ impl Autoregression {
 }
 
 /// Weights and the inverse correlation of their inputs.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Filter {
     weights: Vec<f64>,
     /// Row after row.
@@ -119,4 +118,28 @@ const MAX_SIDE: usize = 16;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+impl Keep for Autoregression {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.filter.keep(tape);
+        // The others are given anew with the next row.
+        self.input[..ORDER].keep(tape);
+        self.mean.keep(tape);
+        self.deviation.keep(tape);
+    }
+}
+
+impl Keep for Filter {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        let side = self.weights.len();
+        self.weights.keep(tape);
+        // The same on both sides of the diagonal, to the last bit: products have no order.
+        for row in 0..side {
+            self.covariance[row * side + row..(row + 1) * side].keep(tape);
+            for column in row + 1..side {
+                self.covariance[column * side + row] = self.covariance[row * side + column];
+            }
+        }
+    }
 }

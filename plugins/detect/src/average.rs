@@ -3,10 +3,10 @@
 //! The rule: the first rows count equally, later ones with a fixed rate, so that an average is
 //! right from its first row on and forgets at the speed it was made with.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape};
 
 /// An exponentially weighted mean that begins as a plain one.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Average {
     rate: f64,
     seen: f64,
@@ -36,6 +36,18 @@ impl Average {
         self.mean
     }
 
+    /// Leaves the mean no more digits than an f32 has: enough for the size of a statistic, too few
+    /// for a level that may lie far from zero.
+    pub(crate) fn round(&mut self) {
+        self.mean = f64::from(self.mean as f32);
+    }
+
+    /// Of an average that is rounded each time.
+    pub(crate) fn keep_rounded(&mut self, tape: &mut Tape<'_>) {
+        tape.whole(&mut self.seen);
+        tape.rounded(&mut self.mean);
+    }
+
     pub(crate) fn mean(&self) -> f64 {
         self.mean
     }
@@ -46,7 +58,7 @@ impl Average {
 }
 
 /// `x` over the running mean of the `x` before it.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Relative(Average);
 
 /// Ratios above this tell nothing more, and squares of them stay finite.
@@ -60,6 +72,7 @@ impl Relative {
     pub(crate) fn push(&mut self, x: f64) -> f64 {
         let before = self.0.mean();
         self.0.push(x);
+        self.0.round();
         let ratio = x / before;
         // Not `min`, which would make a number of what is none.
         match before > 0.0 {
@@ -67,5 +80,18 @@ impl Relative {
             true => ratio,
             false => 0.0 * x,
         }
+    }
+}
+
+impl Keep for Average {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        tape.whole(&mut self.seen);
+        self.mean.keep(tape);
+    }
+}
+
+impl Keep for Relative {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.0.keep_rounded(tape);
     }
 }

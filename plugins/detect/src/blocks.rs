@@ -3,13 +3,13 @@
 //! The rule: a block of `k` rows gives its mean and its extreme, the value furthest from where the
 //! means of the blocks before it stood.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::kept;
 
 /// How fast the expected mean follows the blocks.
 const FOLLOW: f64 = 0.5;
 
 /// Blocks of `rows` rows.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Blocks {
     rows: u32,
     filled: u32,
@@ -50,3 +50,5 @@ impl Blocks {
         Some(Block { mean, extreme: self.extreme })
     }
 }
+
+kept!(Blocks: filled, sum, extreme, expected);

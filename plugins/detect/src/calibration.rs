@@ -4,9 +4,8 @@
 //! most unusual half per cent of the rows of an ordinary series; what is usual is learnt from the
 //! series itself, as it comes.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
+use crate::tape::{Keep, Tape};
 
 /// Rows that a calibration remembers.
 const MEMORY_ROWS: f64 = 2000.0;
@@ -20,7 +19,7 @@ const QUANTILE: f64 = 0.98;
 const QUANTILE_STEP: f64 = 0.02;
 
 /// How a statistic becomes evidence.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Calibration {
     usual: Usual,
     smooth: Average,
@@ -28,7 +27,7 @@ pub(crate) struct Calibration {
     unit: f64,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 enum Usual {
     /// -log10 of the probability of so large a smoothed value under a normal distribution with
     /// the running mean and variance (the anomaly likelihood of Ahmad et al., 2017).
@@ -57,7 +56,7 @@ impl Calibration {
         let evidence = match &mut self.usual {
             Usual::Likelihood { mean, variance } => {
                 let smooth = self.smooth.push(statistic);
-                let deviation = variance.mean().sqrt().max(1e-9 * mean.mean().abs()).max(1e-12);
+                let deviation = variance.mean().sqrt().max(1e-6 * mean.mean().abs()).max(1e-12);
                 let likelihood = if mean.seen() > LIKELIHOOD_AFTER {
                     surprise((smooth - mean.mean()) / deviation)
                 } else {
@@ -65,7 +64,9 @@ impl Calibration {
                 };
                 let off = statistic - mean.mean();
                 mean.push(statistic);
+                mean.round();
                 variance.push(off * off);
+                variance.round();
                 likelihood
             }
             Usual::Excess(quantile) => {
@@ -74,6 +75,7 @@ impl Calibration {
                 self.smooth.push(if over < 0.0 { 0.0 } else { over })
             }
         };
+        self.smooth.round();
         // `min` alone would turn a NaN into the loudest evidence of all.
         if !evidence.is_finite() || !self.smooth.mean().is_finite() {
             return f64::NAN;
@@ -100,7 +102,7 @@ pub(crate) fn surprise(z: f64) -> f64 {
 
 /// A running quantile: a step up where a value is above it, a smaller one down where it is not,
 /// in proportion to itself (Robbins and Monro, 1951, on a logarithmic scale).
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Quantile {
     seen: f64,
     value: f64,
@@ -112,12 +114,35 @@ impl Quantile {
         let before = self.value;
         self.seen += 1.0;
         if self.value <= 0.0 {
-            self.value = x;
+            self.value = f64::from(x as f32);
             return before;
         }
         let step = QUANTILE_STEP.max(1.0 / (1.0 + 0.02 * self.seen));
-        self.value *=
+        let factor =
             if x > self.value { 1.0 + step * QUANTILE } else { 1.0 - step * (1.0 - QUANTILE) };
+        self.value = f64::from((self.value * factor) as f32);
         before
+    }
+}
+
+impl Keep for Calibration {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.usual.keep(tape);
+        self.smooth.keep_rounded(tape);
+    }
+}
+
+impl Keep for Usual {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        match self {
+            Self::Likelihood { mean, variance } => {
+                mean.keep_rounded(tape);
+                variance.keep_rounded(tape);
+            }
+            Self::Excess(quantile) => {
+                tape.whole(&mut quantile.seen);
+                tape.rounded(&mut quantile.value);
+            }
+        }
     }
 }

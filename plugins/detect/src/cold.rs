@@ -8,7 +8,7 @@
 //! simple general approach to inference about the tail of a distribution, 1975) drawn towards a guess
 //! while rows are few.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape};
 
 /// Rows that are scored this way.
 pub(crate) const COLD_ROWS: usize = 50;
@@ -29,7 +29,7 @@ const GUESS_ROWS: f64 = 5.0;
 const ONE_IN: f64 = 4000.0;
 
 /// The first rows.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Cold {
     /// In ascending order.
     sorted: Vec<f64>,
@@ -101,4 +101,11 @@ fn beyond(ascending: &[f64], floor: f64) -> f64 {
 fn middle(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[half] } else { 0.5 * (sorted[half - 1] + sorted[half]) }
+}
+
+impl Keep for Cold {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        tape.list(&mut self.sorted, 0.0, COLD_ROWS);
+        self.over.keep(tape);
+    }
 }

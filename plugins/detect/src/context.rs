@@ -7,7 +7,7 @@
 //! context is the prior of the longer one (MacKay and Peto, A hierarchical Dirichlet language
 //! model, 1995). Counts are halved when a context holds many, so old habits fade.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape};
 
 /// Slots of a context order: longer orders share slots by their hash.
 const MAX_SLOTS: usize = 1 << 14;
@@ -17,7 +17,7 @@ const CONTEXT_LIMIT: u32 = 250;
 const PRIOR: f64 = 1.0;
 
 /// Counts of symbols after contexts of zero to `order` symbols.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     bins: u8,
     low: f64,
@@ -27,7 +27,7 @@ pub(crate) struct Context {
     orders: Vec<Order>,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Order {
     slots: usize,
     counts: Vec<u8>,
@@ -85,4 +85,13 @@ impl Context {
 /// A multiplicative hash (Knuth, TAOCP 6.4).
 fn hash(context: usize) -> usize {
     ((context as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
+}
+
+impl Keep for Context {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.low.keep(tape);
+        self.high.keep(tape);
+        self.recent.keep(tape);
+        self.orders.iter_mut().for_each(|order| tape.sparse(&mut order.counts));
+    }
 }

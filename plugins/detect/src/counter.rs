@@ -3,7 +3,7 @@
 //! The rule: such a series is judged by what it gains a usual interval; a fall to near nothing is
 //! a reset, which is normal and says nothing.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape, kept};
 
 /// Rows that are looked at before a series is taken for a counter.
 pub(crate) const TRIAL_ROWS: u32 = 48;
@@ -17,7 +17,7 @@ const TRIAL_RESETS: u32 = 3;
 const MAX_FALLS: u32 = 3;
 
 /// What kind of series it is.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counter {
     kind: Kind,
     last: Option<(i64, f64)>,
@@ -27,7 +27,7 @@ pub(crate) struct Counter {
     falls: u32,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     Trial,
     Gauge,
@@ -96,4 +96,15 @@ impl Counter {
 /// The gain of a usual interval.
 fn rate(gain: f64, passed_ns: i64, usual_ns: f64) -> f64 {
     if usual_ns > 0.0 && passed_ns > 0 { gain * (usual_ns / passed_ns as f64) } else { gain }
+}
+
+kept!(Counter: kind, last, rows, gains, resets, falls);
+
+impl Keep for Kind {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        const KINDS: [Kind; 3] = [Kind::Trial, Kind::Gauge, Kind::Counter];
+        let mut kind = *self as usize;
+        tape.index(&mut kind, KINDS.len());
+        *self = KINDS[kind];
+    }
 }

@@ -15,6 +15,7 @@ use crate::forecast::{Assessment, Forecasts, STILL};
 use crate::pace::Pace;
 use crate::peaks::RESTING;
 use crate::season::Profiles;
+use crate::tape::{Bytes, Keep, Tape, kept};
 use crate::verdict::{Method, Range, Severity, Verdict, WARNING};
 use crate::watch::Watches;
 
@@ -52,8 +53,10 @@ pub enum Refused {
     NotFinite,
 }
 
-/// A streaming detector.
+/// A streaming detector. What it knows is written by serde as bytes of its own format; one that was
+/// read goes on as the one that was written would have.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(into = "Kept", try_from = "Kept")]
 pub struct Detector {
     tier: Tier,
     pace: Pace,
@@ -63,7 +66,7 @@ pub struct Detector {
 }
 
 /// Everything that begins anew when a series turns out to be a counter.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Model {
     /// What a value is divided by, 0 until one says how large values are.
     unit: f64,
@@ -81,7 +84,7 @@ struct Model {
 impl Model {
     fn new(tier: Tier) -> Self {
         let (ensemble, threshold, max_lag) = match tier {
-            Tier::Cheap => (Ensemble::cheap(), 0.32, 290),
+            Tier::Cheap => (Ensemble::cheap(), 0.32, 176),
             Tier::Full => (Ensemble::full(), 0.275, 720),
         };
         Self {
@@ -281,7 +284,7 @@ const HEAVINESS: f64 = 0.7;
 const MAX_HEAVINESS: f64 = 30.0;
 
 /// What a series can reasonably hold: one absurd value must not blind every average for ever.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Bounds {
     mean: Average,
     deviation: Average,
@@ -335,3 +338,46 @@ impl Bounds {
         x
     }
 }
+
+kept!(Model: unit, cold, profiles, forecasts, watches, ensemble, gate, bounds, strange);
+kept!(Bounds: mean, deviation, still, last, moved);
+
+/// What is written of a detector.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    version: u8,
+    tier: Tier,
+    state: Bytes,
+}
+
+/// Of the order and meaning of what is on the tape.
+const VERSION: u8 = 1;
+
+impl From<Detector> for Kept {
+    fn from(mut detector: Detector) -> Self {
+        let mut tape = Tape::Writing(Vec::with_capacity(8 * 1024));
+        detector.keep(&mut tape);
+        Self { version: VERSION, tier: detector.tier, state: tape.into_bytes() }
+    }
+}
+
+/// The bytes are no state of a detector that this version can go on with.
+#[derive(Clone, Copy, Debug, Error)]
+#[error("not a detector's state of version {VERSION}")]
+struct Foreign;
+
+impl TryFrom<Kept> for Detector {
+    type Error = Foreign;
+
+    fn try_from(kept: Kept) -> Result<Self, Foreign> {
+        if kept.version != VERSION {
+            return Err(Foreign);
+        }
+        let mut detector = Self::new(kept.tier);
+        let mut tape = Tape::Reading(Some(kept.state.as_slice()));
+        detector.keep(&mut tape);
+        if tape.is_read() { Ok(detector) } else { Err(Foreign) }
+    }
+}
+
+kept!(Detector: pace, counter, model, reduced);

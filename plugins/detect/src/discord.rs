@@ -7,7 +7,7 @@
 //! is the left matrix profile of one stretch, in the lag domain, where a new row costs one addition
 //! and one subtraction a lag.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape, kept};
 
 /// Lags are looked at in groups of this many, one for each lane of a vector register.
 const LANES: usize = 16;
@@ -20,7 +20,7 @@ const REFRESHED: usize = 4;
 const SPREAD_RATE: f64 = 1.0 / 2000.0;
 
 /// Distances of the newest stretches of several lengths to the stretches before them.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Discord {
     max_lag: usize,
     longest: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Discord {
     rank: usize,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Stretch {
     rows: usize,
     /// `sums[max_lag - lag]`: squared distance at that lag, infinite where none is known.
@@ -41,7 +41,7 @@ struct Stretch {
 }
 
 /// Mean absolute deviation from the mean, of all and then of the newest rows.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default)]
 struct Spread {
     seen: f64,
     mean: f64,
@@ -78,6 +78,11 @@ impl Discord {
         }
     }
 
+    /// Rows that are looked at again.
+    fn keep_rows(&self) -> usize {
+        self.max_lag + self.longest + 1
+    }
+
     /// Takes a row; gives for each length the root mean square distance over the mean absolute
     /// deviation, `None` while nothing can be compared.
     pub(crate) fn push(&mut self, x: f64, mut tell: impl FnMut(usize, f64)) {
@@ -88,7 +93,7 @@ impl Discord {
         // Distances need no more than the neighbourhood of the series: its origin is taken away
         // so that a large offset costs no digits.
         self.history.push((x - self.origin) as f32);
-        let keep = self.max_lag + self.longest + 1;
+        let keep = self.keep_rows();
         if self.history.len() > 2 * keep {
             self.history.drain(..self.history.len() - keep);
         }
@@ -161,3 +166,21 @@ fn distance(history: &[f32], rows: usize, lag: usize) -> f32 {
     let before = &history[history.len() - rows - lag..][..rows];
     newest.iter().zip(before).map(|(a, b)| (a - b) * (a - b)).sum()
 }
+
+impl Keep for Discord {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        let keep = self.keep_rows();
+        if self.history.len() > keep {
+            self.history.drain(..self.history.len() - keep);
+        }
+        tape.list(&mut self.history, 0.0, keep);
+        self.origin.keep(tape);
+        self.spread.keep(tape);
+        for stretch in &mut self.stretches {
+            stretch.sums.keep(tape);
+            tape.index(&mut stretch.refresh, self.max_lag + 1);
+        }
+    }
+}
+
+kept!(Spread: seen, mean, deviation);

@@ -7,9 +7,8 @@
 //! The index is that of Fisher (Statistical Methods for Research Workers, 1925), taken of the
 //! errors and of their sizes: the first sees levels that wander, the second noise that does.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
+use crate::tape::kept;
 
 /// Rows of a block.
 const BLOCK_ROWS: u32 = 32;
@@ -25,7 +24,7 @@ const MAX_SIZES: f64 = 5.0;
 const SETTLE_ROWS: f64 = 60.0;
 
 /// Indices of dispersion of the errors and of their sizes.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dispersion {
     size: Average,
     clipped: Average,
@@ -86,3 +85,5 @@ impl Dispersion {
         self.of_sizes += (rows * off * off / of_sizes - self.of_sizes) / self.blocks;
     }
 }
+
+kept!(Dispersion: size, clipped, square, rows, sum, sum_of_sizes, blocks, of_errors, of_sizes);

@@ -2,15 +2,14 @@
 //!
 //! The rule: two averages of different memory; their distance is told over its own usual size.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::{Average, Relative};
+use crate::tape::{Keep, Tape, kept};
 
 /// Rows after which the usual distance forgets.
 const MEMORY_ROWS: f64 = 2000.0;
 
 /// Distance of a fast and a slow exponentially weighted average.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Drift {
     fast: Average,
     slow: Average,
@@ -32,7 +31,7 @@ impl Drift {
 }
 
 /// Distance of the mean of the newest rows from the mean of the rows before them.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shift {
     near: Window,
     far: Window,
@@ -57,7 +56,7 @@ impl Shift {
 }
 
 /// The newest rows and their sum.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Window {
     capacity: usize,
     rows: Vec<f32>,
@@ -91,5 +90,16 @@ impl Window {
 
     fn mean(&self) -> f64 {
         self.sum / self.rows.len() as f64
+    }
+}
+
+kept!(Drift: fast, slow, usual);
+kept!(Shift: near, far, usual);
+
+impl Keep for Window {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        tape.list(&mut self.rows, 0.0, self.capacity);
+        tape.index(&mut self.next, self.capacity);
+        self.sum.keep(tape);
     }
 }

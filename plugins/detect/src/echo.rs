@@ -7,7 +7,7 @@
 //! The differences are the average magnitude difference function of pitch detection (Ross et al.,
 //! 1974) with forgetting.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, MAX_ROWS, Tape, coarse};
 
 /// Shortest period that is looked for.
 const MIN_LAG: usize = 4;
@@ -26,7 +26,7 @@ const MEMORY_PERIODS: f32 = 6.0;
 const MAX_LESSON: f32 = 4.0;
 
 /// Differences at all lags and the period they speak for.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Echo {
     max_lag: usize,
     /// Rows, oldest first; the front is cut off when it has doubled.
@@ -39,7 +39,7 @@ pub(crate) struct Echo {
 }
 
 /// Means by phase of the period that was found.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default)]
 struct Phases {
     /// One for each phase; their number is the period.
     means: Vec<f32>,
@@ -71,7 +71,7 @@ impl Echo {
         if self.seen == 0 {
             self.origin = x;
         }
-        let x = (x - self.origin) as f32;
+        let x = coarse((x - self.origin) as f32);
         let known = self.history.len().min(self.max_lag);
         let before = &self.history[self.history.len() - known..];
         let pairs = self.usual[self.max_lag - known..].iter_mut().zip(before);
@@ -80,10 +80,12 @@ impl Echo {
             // or long lags would begin with a small difference and look like periods.
             for (at, (usual, then)) in pairs.enumerate() {
                 let times = (self.seen + 1 + at - known) as f32;
-                *usual += RATE.max(times.recip()) * ((x - then).abs() - *usual);
+                *usual = coarse(*usual + RATE.max(times.recip()) * ((x - then).abs() - *usual));
             }
         } else {
-            pairs.for_each(|(usual, then)| *usual += RATE * ((x - then).abs() - *usual));
+            pairs.for_each(|(usual, then)| {
+                *usual = coarse(*usual + RATE * ((x - then).abs() - *usual));
+            });
         }
         if self.history.len() == 2 * self.max_lag {
             self.history.drain(..self.max_lag);
@@ -128,11 +130,36 @@ impl Phases {
     fn learn(&mut self, x: f32) {
         let most = MAX_LESSON * self.difference;
         let mean = &mut self.means[self.next];
-        *mean += (x - *mean).clamp(-most, most) / (self.periods + 1.0).min(MEMORY_PERIODS);
+        let step = (x - *mean).clamp(-most, most) / (self.periods + 1.0).min(MEMORY_PERIODS);
+        *mean = coarse(*mean + step);
         self.next += 1;
         if self.next == self.means.len() {
             self.next = 0;
             self.periods += 1.0;
         }
+    }
+}
+
+impl Keep for Echo {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        tape.index(&mut self.seen, MAX_ROWS);
+        self.origin.keep(tape);
+        // Older rows are not looked at again, longer lags were not seen.
+        let known = self.seen.min(self.max_lag);
+        if self.history.len() > known {
+            self.history.drain(..self.history.len() - known);
+        }
+        self.history.resize(known, 0.0);
+        tape.coarse(&mut self.history);
+        tape.coarse(&mut self.usual[self.max_lag - known..]);
+        tape.maybe(&mut self.season, Phases::default, |season, tape| {
+            let mut period = season.means.len();
+            tape.index(&mut period, self.max_lag + 1);
+            season.means.resize(period, 0.0);
+            tape.coarse(&mut season.means);
+            tape.index(&mut season.next, period);
+            season.periods.keep(tape);
+            season.difference.keep(tape);
+        });
     }
 }

@@ -18,15 +18,16 @@ use crate::neighbours::Neighbours;
 use crate::record::Record;
 use crate::season::{Offsets, Profile};
 use crate::spread::Spread;
+use crate::tape::{Keep, Tape, kept};
 
 /// Everything that judges a row, in two sizes.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ensemble {
     groups: Vec<Group>,
 }
 
 /// Members that look at the same thing.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) name: Opinion,
     pub(crate) members: Vec<Member>,
@@ -82,7 +83,7 @@ impl Opinion {
     }
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Member {
     source: Source,
     /// One for each statistic of the source.
@@ -92,7 +93,7 @@ pub(crate) struct Member {
     dropped: bool,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) enum Source {
     Drift(Drift),
     Season(Profile, Relative),
@@ -107,7 +108,7 @@ pub(crate) enum Source {
 }
 
 /// Which rows a source is given.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) enum Feed {
     Rows,
     Means(Blocks),
@@ -199,6 +200,16 @@ impl Member {
 }
 
 impl Source {
+    /// Whether a statistic stays for rows that finish no block.
+    fn lasts(&self) -> bool {
+        matches!(
+            self,
+            Self::Context(Feed::Means(_) | Feed::Extremes(_), _)
+                | Self::Discord(..)
+                | Self::Neighbours(Feed::Means(_) | Feed::Extremes(_), ..)
+        )
+    }
+
     fn push(&mut self, x: f64, offsets: &Offsets, out: &mut [f64]) {
         match self {
             Self::Drift(drift) => out[0] = drift.push(x),
@@ -228,6 +239,59 @@ impl Source {
                     out[0] = usual.push(sample.push(x));
                 }
             }
+        }
+    }
+}
+
+kept!(Ensemble: groups);
+kept!(Group: members);
+
+impl Keep for Member {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.dropped.keep(tape);
+        self.source.keep(tape);
+        self.calibrations.keep(tape);
+        if self.source.lasts() {
+            self.statistics.keep(tape);
+        }
+    }
+}
+
+impl Keep for Source {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        match self {
+            Self::Drift(drift) => drift.keep(tape),
+            Self::Season(_, usual) => usual.keep(tape),
+            Self::SeasonShift(_, sizes) => sizes.keep(tape),
+            Self::Spread(spread) => spread.keep(tape),
+            Self::Record(record) => record.keep(tape),
+            Self::Forecast(model, usual) => {
+                model.keep(tape);
+                usual.keep(tape);
+            }
+            Self::Context(feed, context) => {
+                feed.keep(tape);
+                context.keep(tape);
+            }
+            Self::Shift(shift) => shift.keep(tape),
+            Self::Discord(feed, discord) => {
+                feed.keep(tape);
+                discord.keep(tape);
+            }
+            Self::Neighbours(feed, sample, usual) => {
+                feed.keep(tape);
+                sample.keep(tape);
+                usual.keep(tape);
+            }
+        }
+    }
+}
+
+impl Keep for Feed {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        match self {
+            Self::Rows => {}
+            Self::Means(blocks) | Self::Extremes(blocks) => blocks.keep(tape),
         }
     }
 }

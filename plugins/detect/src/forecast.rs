@@ -3,13 +3,12 @@
 //! The rule: every model keeps its own usual error; a row is as strange as the least surprised of
 //! the models that are about as good as the best one finds it.
 
-use serde::{Deserialize, Serialize};
-
 use crate::autoregression::Autoregression;
 use crate::average::Average;
 use crate::dispersion::Dispersion;
 use crate::echo::Echo;
 use crate::season::{Offsets, Profile};
+use crate::tape::kept;
 
 /// Models side by side.
 const MODELS: usize = 11;
@@ -36,7 +35,7 @@ const EXACT: f64 = 1e-9;
 const RESTLESS: f64 = 0.5;
 
 /// The models and how well each did.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Forecasts {
     level: Average,
     slow: Average,
@@ -176,3 +175,5 @@ impl Forecasts {
         }
     }
 }
+
+kept!(Forecasts: level, slow, recent, echo, errors, offsets, dispersion);

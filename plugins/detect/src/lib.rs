@@ -36,6 +36,7 @@ mod season;
 mod spread;
 mod table;
 mod tails;
+mod tape;
 mod verdict;
 mod watch;
 

@@ -3,7 +3,7 @@
 //! The rule: the sample is uniform over what was seen, of fixed size, and drawn with a generator
 //! that starts the same way for every series, so that the same rows give the same answer.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape};
 
 /// Stretches in the sample.
 const SAMPLE: usize = 256;
@@ -11,7 +11,7 @@ const SAMPLE: usize = 256;
 const RANK: usize = 4;
 
 /// A reservoir of stretches of `rows` rows (Vitter, Random sampling with a reservoir, 1985).
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Neighbours {
     rows: usize,
     recent: Vec<f32>,
@@ -70,5 +70,14 @@ impl Neighbours {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         self.random
+    }
+}
+
+impl Keep for Neighbours {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        tape.list(&mut self.recent, 0.0, self.rows);
+        self.points.keep(tape);
+        self.seen.keep(tape);
+        self.random.keep(tape);
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! The rule: times come in with the rows, or from whoever asks; there is no clock in here.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
+use crate::tape::kept;
 
 /// A gap is at least this many usual intervals.
 const GAP_INTERVALS: f64 = 20.0;
@@ -20,7 +19,7 @@ const LESSON: f64 = 0.7;
 const FADE: f64 = 0.999;
 
 /// The usual interval and the longest pauses.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pace {
     last_ns: Option<i64>,
     usual_ns: f64,
@@ -73,3 +72,5 @@ impl Pace {
         self.usual_ns
     }
 }
+
+kept!(Pace: last_ns, usual_ns, regular, longest_ns);

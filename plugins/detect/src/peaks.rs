@@ -8,7 +8,7 @@
 //! that heavy tails, bursts and correlated noise raise the bar by themselves (Coles, An
 //! Introduction to Statistical Modeling of Extreme Values, 2001).
 
-use serde::{Deserialize, Serialize};
+use crate::tape::kept;
 
 /// Odds of a statistic that would be an alarm were it not for the last one.
 pub(crate) const RESTING: f64 = 0.95;
@@ -41,7 +41,7 @@ const TROUBLE_ROWS: f64 = 3000.0;
 const FATIGUE_ROWS: f64 = 2000.0;
 
 /// Peaks of one statistic and the bar above them.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peaks {
     floor: f64,
     deviations: f64,
@@ -166,6 +166,10 @@ impl Peaks {
         self.variance = (1.0 - rate) * (self.variance + rate * off * off);
     }
 }
+
+kept!(
+    Peaks: rows, peak, alarmed, blocks, mean, variance, alarms, troubles, rest, own_rest
+);
 
 #[cfg(test)]
 mod tests {

@@ -3,9 +3,8 @@
 //! The rule: the greatest and the least value sink back to the mean at a fixed rate; a value counts
 //! by how far it is beyond them, in mean absolute deviations.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
+use crate::tape::kept;
 
 /// Memory of the mean.
 const MEAN_ROWS: f64 = 500.0;
@@ -14,7 +13,7 @@ const DEVIATION_ROWS: f64 = 2000.0;
 const MAX_RATIO: f64 = 1e6;
 
 /// Extremes that fade.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     fade: f64,
     high: f64,
@@ -44,3 +43,5 @@ impl Record {
         beyond
     }
 }
+
+kept!(Record: high, low, mean, deviation);

@@ -3,7 +3,7 @@
 //! The rule: a profile keeps one mean for each phase of its period; how far a row is from the mean
 //! of its phase is told before the row is learnt.
 
-use serde::{Deserialize, Serialize};
+use crate::tape::{Keep, Tape, coarse, kept};
 
 const SECOND_NS: i64 = 1_000_000_000;
 const DAY_NS: i64 = 86_400 * SECOND_NS;
@@ -13,7 +13,7 @@ const MEMORY_VISITS: u8 = 30;
 
 /// Means by phase of a period. Times are UTC: a profile does not follow daylight saving, it takes
 /// some days to learn the new hours.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 struct Season {
     period_ns: i64,
     means: Vec<f32>,
@@ -53,7 +53,7 @@ impl Season {
         let (mean, visits) = (&mut self.means[phase], &mut self.visits[phase]);
         let off = if *visits > 0 { x - *mean } else { 0.0 };
         *visits = (*visits + 1).min(MEMORY_VISITS);
-        *mean += (x - *mean) / f32::from(*visits);
+        *mean = coarse(*mean + (x - *mean) / f32::from(*visits));
         f64::from(off)
     }
 
@@ -64,7 +64,7 @@ impl Season {
 }
 
 /// The profiles that every model of a series shares.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Profiles {
     seasons: [Season; PROFILES],
 }
@@ -73,7 +73,7 @@ pub(crate) struct Profiles {
 pub(crate) const PROFILES: usize = 4;
 
 /// One of them.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Profile {
     /// The hours of a day.
     Hours,
@@ -117,3 +117,15 @@ impl Offsets {
         self.off[profile as usize]
     }
 }
+
+impl Keep for Season {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.origin.keep(tape);
+        self.first_ns.keep(tape);
+        tape.runs(&mut self.visits);
+        let seen = self.means.iter_mut().zip(&self.visits).filter(|(_, visits)| **visits > 0);
+        seen.for_each(|(mean, _)| tape.coarse(std::slice::from_mut(mean)));
+    }
+}
+
+kept!(Profiles: seasons);

@@ -3,9 +3,8 @@
 //! The rule: the mean step from row to row over a short time against the same over a long one, as
 //! the size of the logarithm of their ratio; no step counts for more than a few usual ones.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
+use crate::tape::kept;
 
 /// Memory of the usual step.
 const USUAL_ROWS: f64 = 1000.0;
@@ -13,7 +12,7 @@ const USUAL_ROWS: f64 = 1000.0;
 const MAX_STEPS: f64 = 8.0;
 
 /// Recent against usual size of the steps.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Spread {
     before: Option<f64>,
     recent: Average,
@@ -35,3 +34,5 @@ impl Spread {
         if usual > 0.0 { (recent / usual).max(1e-3).ln().abs() } else { 0.0 }
     }
 }
+
+kept!(Spread: before, recent, usual);

@@ -12,9 +12,8 @@
 use std::f64::consts::{FRAC_2_PI, LN_10};
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
-
 use crate::calibration::surprise;
+use crate::tape::kept;
 
 /// Share of the errors above the threshold.
 const ABOVE: f64 = 1.0 / 3.0;
@@ -117,7 +116,7 @@ static KNOWN: LazyLock<[Known; 7]> = LazyLock::new(|| {
 });
 
 /// The newest errors' tail.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tails {
     threshold: f64,
     seen: f64,
@@ -215,6 +214,8 @@ impl Tails {
         high
     }
 }
+
+kept!(Tails: threshold, seen, counts, fresh, rows, troubled, bar);
 
 #[cfg(test)]
 mod tests {

@@ -3,12 +3,11 @@
 //! The rule: each watch has one statistic and one bar of its own, so that each keeps a false-alarm
 //! rate of its own, and none has to be tuned against another.
 
-use serde::{Deserialize, Serialize};
-
 use crate::average::Average;
 use crate::forecast::Assessment;
 use crate::peaks::Peaks;
 use crate::tails::Tails;
+use crate::tape::{Keep, Tape, kept};
 use crate::verdict::Method;
 
 /// A spike is at least this many standard deviations from every good forecast.
@@ -34,6 +33,8 @@ const MAX_RATIO: f64 = 100.0;
 const REST: u32 = 120;
 /// Errors count for at most this many standard deviations.
 const MAX_ERROR: f64 = 6.0;
+/// Steps in which they are kept.
+const STEP: f64 = MAX_ERROR / i16::MAX as f64;
 /// Memory of the usual absolute error.
 const USUAL_ROWS: f64 = 800.0;
 /// A flat line has at least this many equal rows, and this many times the longest run before.
@@ -52,7 +53,7 @@ const FLAT_MEMORY: f64 = 1000.0;
 const WARM_UP_ROWS: u32 = 100;
 
 /// All watches of a series.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct Watches {
     rows: u32,
     spike: Peaks,
@@ -143,10 +144,10 @@ fn ratio(recent: f64, usual: f64) -> f64 {
     if usual > 0.0 { (recent / usual).clamp(1.0 / MAX_RATIO, MAX_RATIO) } else { 1.0 }
 }
 
-/// The mean of the newest rows.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+/// The mean of the newest errors, each in small steps of [`MAX_ERROR`].
+#[derive(Clone, Debug)]
 struct Ring {
-    rows: Vec<f32>,
+    rows: Vec<i16>,
     next: usize,
     capacity: usize,
 }
@@ -157,18 +158,20 @@ impl Ring {
     }
 
     fn push(&mut self, x: f64) -> f64 {
+        let steps = (x / STEP).round() as i16;
         if self.rows.len() < self.capacity {
-            self.rows.push(x as f32);
+            self.rows.push(steps);
         } else {
-            self.rows[self.next] = x as f32;
+            self.rows[self.next] = steps;
             self.next = (self.next + 1) % self.capacity;
         }
-        f64::from(self.rows.iter().sum::<f32>()) / self.rows.len() as f64
+        f64::from(self.rows.iter().copied().map(i32::from).sum::<i32>()) * STEP
+            / self.rows.len() as f64
     }
 }
 
 /// Runs of one value.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default)]
 struct Flat {
     last: Option<f64>,
     run: f64,
@@ -199,5 +202,18 @@ impl Flat {
         self.last = Some(x);
         self.run = 0.0;
         0.0
+    }
+}
+
+kept!(
+    Watches: rows, spike, tails, level, more, less, season, errors, sizes, season_sizes, usual,
+    season_usual, flat
+);
+kept!(Flat: last, run, longest, runs, repeats);
+
+impl Keep for Ring {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        tape.list(&mut self.rows, 0, self.capacity);
+        tape.index(&mut self.next, self.capacity);
     }
 }

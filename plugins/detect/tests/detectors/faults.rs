@@ -83,7 +83,7 @@ fn hold(tier: Tier, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn the_cheap_tier_finds_injected_faults() {
-    hold(Tier::Cheap, 1_970_000..1_970_006);
+    hold(Tier::Cheap, 1_970_000..1_970_020);
 }
 
 #[test]

@@ -74,8 +74,10 @@ fn a_counter_whose_rate_jumps_is_not() {
     }
 }
 
+type Noise = fn(&mut Random) -> f64;
+
 /// Noise whose largest rows are ten to hundreds of usual ones, by a name.
-const HEAVY: [(&str, fn(&mut Random) -> f64); 5] = [
+const HEAVY: [(&str, Noise); 5] = [
     ("t5", |random| student(5, random)),
     ("t3", |random| student(3, random)),
     ("t2", |random| student(2, random)),

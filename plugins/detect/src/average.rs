@@ -32,7 +32,9 @@ impl Average {
     /// Takes a row and gives the mean with it.
     pub(crate) fn push(&mut self, x: f64) -> f64 {
         self.seen += 1.0;
-        self.mean += (1.0 / self.seen).max(self.rate) * (x - self.mean);
+        // No division once the first rows are over: there are a hundred averages a row.
+        let rate = if self.seen * self.rate < 1.0 { self.seen.recip() } else { self.rate };
+        self.mean += rate * (x - self.mean);
         self.mean
     }
 

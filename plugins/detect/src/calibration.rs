@@ -117,7 +117,8 @@ impl Quantile {
             self.value = f64::from(x as f32);
             return before;
         }
-        let step = QUANTILE_STEP.max(1.0 / (1.0 + 0.02 * self.seen));
+        let young = 1.0 + 0.02 * self.seen;
+        let step = if young * QUANTILE_STEP < 1.0 { young.recip() } else { QUANTILE_STEP };
         let factor =
             if x > self.value { 1.0 + step * QUANTILE } else { 1.0 - step * (1.0 - QUANTILE) };
         self.value = f64::from((self.value * factor) as f32);

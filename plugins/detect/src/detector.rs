@@ -222,8 +222,8 @@ impl Model {
     /// alarm.
     fn weigh(&mut self, judgement: &Judgement, row: &Assessment, mut voice: Voice) -> Voice {
         self.strange = (self.strange * STRANGE_FADE).max(row.strangeness.min(STRANGE));
-        let most = DOUBT * self.watches.heaviness().min(MAX_HEAVINESS).powf(HEAVINESS);
-        let doubt = if row.still { DOUBT } else { doubt(row.dispersion, most) };
+        let doubt =
+            if row.still { DOUBT } else { doubt(row.dispersion, || self.watches.heaviness()) };
         let odds = self.gate.push(judgement.evidence * self.strange / STRANGE, doubt);
         if voice.score > WARNING {
             self.gate.hush();
@@ -264,8 +264,12 @@ const MARGIN: f64 = 0.001;
 
 /// How many times more evidence the ensemble needs for a series that the forecasts explain but for
 /// independent noise: there the watches see all there is, and what the ensemble adds is chance.
-fn doubt(dispersion: f64, most: f64) -> f64 {
-    let wander = ((dispersion - INDEPENDENT) / (WANDERING - INDEPENDENT)).clamp(0.0, 1.0);
+fn doubt(dispersion: f64, heaviness: impl FnOnce() -> f64) -> f64 {
+    if dispersion >= WANDERING {
+        return 1.0;
+    }
+    let most = DOUBT * heaviness().min(MAX_HEAVINESS).powf(HEAVINESS);
+    let wander = ((dispersion - INDEPENDENT) / (WANDERING - INDEPENDENT)).max(0.0);
     most + (1.0 - most) * wander
 }
 

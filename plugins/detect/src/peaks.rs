@@ -8,7 +8,7 @@
 //! that heavy tails, bursts and correlated noise raise the bar by themselves (Coles, An
 //! Introduction to Statistical Modeling of Extreme Values, 2001).
 
-use crate::tape::kept;
+use crate::tape::{Keep, Tape};
 
 /// Odds of a statistic that would be an alarm were it not for the last one.
 pub(crate) const RESTING: f64 = 0.95;
@@ -52,6 +52,8 @@ pub(crate) struct Peaks {
     blocks: f64,
     mean: f64,
     variance: f64,
+    /// The bar by the peaks alone: follows from the mean and variance.
+    usual: f64,
     alarms: f64,
     troubles: f64,
     rest: u32,
@@ -64,7 +66,7 @@ impl Peaks {
     /// The bar stands `deviations` above the usual peak and never below `floor`; an alarm is
     /// followed by `rest_rows` rows without one.
     pub(crate) fn new(floor: f64, deviations: f64, rest_rows: u32) -> Self {
-        Self {
+        let mut peaks = Self {
             floor,
             deviations,
             rows: 0,
@@ -78,15 +80,21 @@ impl Peaks {
             rest: 0,
             own_rest: 0,
             rest_rows,
-        }
+            usual: 0.0,
+        };
+        peaks.settle();
+        peaks
     }
 
     /// What the statistic has to exceed.
     pub(crate) fn bar(&self) -> f64 {
+        self.usual * (1.0 + FATIGUE * (self.alarms - FREE_ALARMS).max(0.0))
+    }
+
+    fn settle(&mut self) {
         let deviation = self.variance.sqrt();
         let deviations = self.deviations + TAIL * (deviation - LIGHT).clamp(0.0, 0.25);
-        let usual = (self.mean + deviations * deviation).exp();
-        usual.max(self.floor) * (1.0 + FATIGUE * (self.alarms - FREE_ALARMS).max(0.0))
+        self.usual = (self.mean + deviations * deviation).exp().max(self.floor);
     }
 
     /// Learns a row's statistic before anything may be said of it.
@@ -164,12 +172,25 @@ impl Peaks {
         let (rate, off) = (1.0 / self.blocks, (log - self.mean).max(least));
         self.mean += rate * off;
         self.variance = (1.0 - rate) * (self.variance + rate * off * off);
+        self.settle();
     }
 }
 
-kept!(
-    Peaks: rows, peak, alarmed, blocks, mean, variance, alarms, troubles, rest, own_rest
-);
+impl Keep for Peaks {
+    fn keep(&mut self, tape: &mut Tape<'_>) {
+        self.rows.keep(tape);
+        self.peak.keep(tape);
+        self.alarmed.keep(tape);
+        self.blocks.keep(tape);
+        self.mean.keep(tape);
+        self.variance.keep(tape);
+        self.alarms.keep(tape);
+        self.troubles.keep(tape);
+        self.rest.keep(tape);
+        self.own_rest.keep(tape);
+        self.settle();
+    }
+}
 
 #[cfg(test)]
 mod tests {

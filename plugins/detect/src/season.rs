@@ -58,8 +58,9 @@ impl Season {
     }
 
     fn phase(&self, time_ns: i64) -> usize {
-        let into = i128::from(time_ns.rem_euclid(self.period_ns));
-        (into * self.means.len() as i128 / i128::from(self.period_ns)) as usize
+        // Phases are whole seconds long.
+        let phase_ns = self.period_ns / self.means.len() as i64;
+        (time_ns.rem_euclid(self.period_ns) / phase_ns) as usize
     }
 }
 

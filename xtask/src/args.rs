@@ -12,7 +12,7 @@ cargo xtask COMMAND
 
   up      build everything, start the demo with recorded data, print where to look
   test    every check of the project, with a summary at the end
-  bench   the benches: ring, dispatch, fractal, soak or pages
+  bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams or detect
 
 `cargo xtask COMMAND --help` says more.";
 
@@ -36,15 +36,18 @@ not, then runs every step and prints a table. Any failure makes the exit status 
   --list        print the steps and leave";
 
 const BENCH_HELP: &str = "\
-cargo xtask bench ring|dispatch|fractal|soak|pages
+cargo xtask bench ring|dispatch|ingest|fractal|soak|pages|streams|detect
 
 Runs one group of benches in release.
 
   ring      publishing into the event ring, beside other queues
   dispatch  what an event costs a plugin, on a thread and in a process of its own
+  ingest    posting events, one by one and in batches, beside servers that do less
   fractal   the fractal renderers by view and depth, one thread, all threads and the device
   soak      the program under millions of events: memory and latency; SOAK_MILLIONS=50 for more
-  pages     what /metrics with 5,000 series and /snapshot with 500 events cost the program";
+  pages     what /metrics with 5,000 series and /snapshot with 500 events cost the program
+  streams   what a delivery to WebSocket and SSE clients costs, beside other brokers
+  detect    what a row costs the anomaly detectors, and what they hold";
 
 /// What to do, or what to print.
 #[derive(Debug, PartialEq)]
@@ -161,7 +164,7 @@ fn parse_bench<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<String, S
     match rest.next() {
         Some(name) if crate::bench::GROUPS.contains(&name) => Ok(name.to_owned()),
         Some(name) => Err(format!("`{name}` is not a group of benches.")),
-        None => Err("`bench` wants a group: ring, dispatch, fractal, soak or pages.".to_owned()),
+        None => Err(format!("`bench` wants a group: {}.", crate::bench::GROUPS.join(", "))),
     }
 }
 
@@ -228,6 +231,17 @@ mod tests {
         ] {
             let message = parsed(line).expect_err(line);
             assert!(message.contains(word), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_group_of_benches() {
+        for group in crate::bench::GROUPS {
+            assert!(BENCH_HELP.contains(&format!("\n  {group} ")), "{group}");
+            assert!(
+                HELP.contains(group)
+                    && BENCH_HELP.lines().next().is_some_and(|l| l.contains(group))
+            );
         }
     }
 }

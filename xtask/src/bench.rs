@@ -6,7 +6,7 @@ use crate::{process, tools};
 
 /// The groups, each a bench target of `shimmer-benches`.
 pub(crate) const GROUPS: &[&str] =
-    &["ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams", "alerts"];
+    &["ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams", "alerts", "detect"];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
 const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest", "alerts"];
 

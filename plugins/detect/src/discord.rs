@@ -84,7 +84,7 @@ impl Discord {
     }
 
     /// Takes a row; gives for each length the root mean square distance over the mean absolute
-    /// deviation, `None` while nothing can be compared.
+    /// deviation, once anything can be compared.
     pub(crate) fn push(&mut self, x: f64, mut tell: impl FnMut(usize, f64)) {
         if self.history.is_empty() {
             self.origin = x;
@@ -101,9 +101,10 @@ impl Discord {
         for (at, stretch) in self.stretches.iter_mut().enumerate() {
             stretch.follow(&self.history, self.max_lag);
             let sum = stretch.smallest(self.rank);
-            let distance =
-                if sum.is_finite() { (f64::from(sum) / stretch.rows as f64).sqrt() } else { 0.0 };
-            tell(at, (distance / scale).min(1e6));
+            if sum != f32::INFINITY {
+                let distance = (f64::from(sum) / stretch.rows as f64).sqrt();
+                tell(at, (distance / scale).min(1e6));
+            }
         }
     }
 }

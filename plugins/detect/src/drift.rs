@@ -45,13 +45,12 @@ impl Shift {
         Self { near: Window::new(near), far: Window::new(far), usual }
     }
 
-    pub(crate) fn push(&mut self, x: f64) -> f64 {
-        let Some(old) = self.near.push(x) else { return 0.0 };
+    /// `None` until there are rows enough.
+    pub(crate) fn push(&mut self, x: f64) -> Option<f64> {
+        let old = self.near.push(x)?;
         self.far.push(old);
-        if self.far.rows.len() < self.near.capacity {
-            return 0.0;
-        }
-        self.usual.push((self.near.mean() - self.far.mean()).abs())
+        let enough = self.far.rows.len() >= self.near.capacity;
+        enough.then(|| self.usual.push((self.near.mean() - self.far.mean()).abs()))
     }
 }
 

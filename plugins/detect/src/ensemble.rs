@@ -33,6 +33,9 @@ pub(crate) struct Group {
     pub(crate) members: Vec<Member>,
 }
 
+/// The statistic of a source that cannot say anything yet; all others are from zero on.
+const UNKNOWN: f64 = -1.0;
+
 /// What a group looks at.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -179,7 +182,7 @@ impl Ensemble {
 
 impl Member {
     pub(crate) fn new(source: Source, calibrations: Vec<Calibration>) -> Self {
-        let statistics = vec![0.0; calibrations.len()];
+        let statistics = vec![UNKNOWN; calibrations.len()];
         Self { source, calibrations, statistics, dropped: false }
     }
 
@@ -190,7 +193,9 @@ impl Member {
         }
         self.source.push(x, offsets, &mut self.statistics);
         let pairs = self.calibrations.iter_mut().zip(&self.statistics);
-        let evidence: f64 = pairs.map(|(calibration, &s)| calibration.push(s)).sum();
+        // Nothing is learnt of what is not known yet: the first value would be news after zeros.
+        let known = pairs.filter(|(_, statistic)| **statistic != UNKNOWN);
+        let evidence: f64 = known.map(|(calibration, &s)| calibration.push(s)).sum();
         if !evidence.is_finite() {
             self.dropped = true;
             return None;
@@ -213,11 +218,13 @@ impl Source {
     fn push(&mut self, x: f64, offsets: &Offsets, out: &mut [f64]) {
         match self {
             Self::Drift(drift) => out[0] = drift.push(x),
-            Self::Season(profile, usual) => out[0] = usual.push(offsets.off(*profile).abs()),
+            Self::Season(profile, usual) => {
+                out[0] = offsets.off(*profile).map_or(UNKNOWN, |off| usual.push(off.abs()));
+            }
             Self::SeasonShift(profile, sizes) => {
                 let off = offsets.off(*profile);
                 for (out, (mean, usual)) in out.iter_mut().zip(sizes) {
-                    *out = usual.push(mean.push(off).abs());
+                    *out = off.map_or(UNKNOWN, |off| usual.push(mean.push(off).abs()));
                 }
             }
             Self::Spread(spread) => out[0] = spread.push(x),
@@ -228,7 +235,7 @@ impl Source {
                     out[0] = context.push(x);
                 }
             }
-            Self::Shift(shift) => out[0] = shift.push(x),
+            Self::Shift(shift) => out[0] = shift.push(x).unwrap_or(UNKNOWN),
             Self::Discord(feed, discord) => {
                 if let Some(x) = feed.push(x) {
                     discord.push(x, |at, distance| out[at] = distance);
@@ -236,7 +243,7 @@ impl Source {
             }
             Self::Neighbours(feed, sample, usual) => {
                 if let Some(x) = feed.push(x) {
-                    out[0] = usual.push(sample.push(x));
+                    out[0] = sample.push(x).map_or(UNKNOWN, |distance| usual.push(distance));
                 }
             }
         }

@@ -33,11 +33,11 @@ impl Neighbours {
     }
 
     /// Distance of the newest stretch to its neighbour, in the units of the series, then
-    /// perhaps keeps it. Zero until there is a sample.
-    pub(crate) fn push(&mut self, x: f64) -> f64 {
+    /// perhaps keeps it. `None` until there is a sample.
+    pub(crate) fn push(&mut self, x: f64) -> Option<f64> {
         self.recent.push(x as f32);
         if self.recent.len() < self.rows {
-            return 0.0;
+            return None;
         }
         if self.recent.len() > self.rows {
             self.recent.remove(0);
@@ -50,7 +50,8 @@ impl Neighbours {
         }
         let nearest = *distances.select_nth_unstable_by(RANK - 1, f32::total_cmp).1;
         self.keep();
-        if nearest.is_finite() { f64::from(nearest / self.rows as f32).sqrt() } else { 0.0 }
+        // Infinite is a place of the sample that is free; what is no number has to be seen.
+        (nearest != f32::INFINITY).then(|| f64::from(nearest / self.rows as f32).sqrt())
     }
 
     fn keep(&mut self) {

@@ -44,17 +44,17 @@ impl Season {
         (self.visits[phase] > 0).then(|| mean + self.origin.unwrap_or(0.0))
     }
 
-    /// How far the row is from what is usual at its time, zero where that is unknown; learns it.
-    fn push(&mut self, time_ns: i64, x: f64) -> f64 {
+    /// How far the row is from what is usual at its time, where that is known; learns it.
+    fn push(&mut self, time_ns: i64, x: f64) -> Option<f64> {
         self.first_ns.get_or_insert(time_ns);
         // An offset that the whole series has costs the means no digits.
         let x = (x - *self.origin.get_or_insert(x)) as f32;
         let phase = self.phase(time_ns);
         let (mean, visits) = (&mut self.means[phase], &mut self.visits[phase]);
-        let off = if *visits > 0 { x - *mean } else { 0.0 };
+        let off = (*visits > 0).then(|| f64::from(x - *mean));
         *visits = (*visits + 1).min(MEMORY_VISITS);
         *mean = coarse(*mean + (x - *mean) / f32::from(*visits));
-        f64::from(off)
+        off
     }
 
     fn phase(&self, time_ns: i64) -> usize {
@@ -90,7 +90,7 @@ pub(crate) enum Profile {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offsets {
     expected: [Option<f64>; PROFILES],
-    off: [f64; PROFILES],
+    off: [Option<f64>; PROFILES],
 }
 
 impl Profiles {
@@ -113,8 +113,8 @@ impl Offsets {
         self.expected[profile as usize]
     }
 
-    /// How far the row is from it.
-    pub(crate) fn off(&self, profile: Profile) -> f64 {
+    /// How far the row is from it, `None` where that is unknown.
+    pub(crate) fn off(&self, profile: Profile) -> Option<f64> {
         self.off[profile as usize]
     }
 }

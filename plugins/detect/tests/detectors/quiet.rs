@@ -7,7 +7,7 @@ use std::f64::consts::TAU;
 use shimmer_detect::Tier;
 
 use crate::faults::alarms;
-use crate::generator::{Random, Series, Shape};
+use crate::generator::{Random, SHAPES, Series, Shape};
 
 const ROWS: usize = 3000;
 /// Rows in which a series is got to know.
@@ -111,6 +111,19 @@ fn heavy_tails_are_learnt() {
             2 * early <= 3 * series,
             "{tier:?}: {early} alarms in the first rows of {series} series"
         );
+    }
+}
+
+#[test]
+fn a_young_series_is_no_news() {
+    // What a part of a detector cannot know yet must not look like a zero that ends.
+    for tier in [Tier::Cheap, Tier::Full] {
+        let made = SEEDS
+            .flat_map(|seed| SHAPES.map(|shape| shape.series(LEARNING, &mut Random::new(seed))));
+        let (series, alarms) =
+            made.fold((0, 0), |(series, sum), made| (series + 1, sum + alarms(&made, tier).len()));
+        println!("{tier:?}: {alarms} alarms in the first {LEARNING} rows of {series} series");
+        assert!(3 * alarms <= series, "{tier:?}: {alarms} alarms in {series} series");
     }
 }
 

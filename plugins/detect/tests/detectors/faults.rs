@@ -3,9 +3,9 @@
 //! The rule: nineteen of twenty faults in all, and nine of ten of each kind, which few seeds measure
 //! roughly; at most one false alarm in a thousand rows.
 
-use shimmer_detect::{Detector, Tier, WARNING};
+use shimmer_detect::{Detector, Method, Tier, WARNING};
 
-use crate::generator::{FAULTS, Fault, Random, SHAPES, Series};
+use crate::generator::{FAULTS, Fault, Random, SHAPES, Series, Shape};
 
 const ROWS: usize = 4000;
 /// Where faults begin, give or take a hundred rows.
@@ -89,4 +89,26 @@ fn the_cheap_tier_finds_injected_faults() {
 #[test]
 fn the_full_tier_finds_injected_faults() {
     hold(Tier::Full, 1_980_000..1_980_006);
+}
+
+#[test]
+fn a_flat_line_is_told_as_one_and_soon() {
+    for tier in [Tier::Cheap, Tier::Full] {
+        let mut random = Random::new(1_990_000);
+        let mut series = Shape::White.series(1200, &mut random);
+        Fault::FlatLine.put(&mut series, 1000, &mut random);
+        let mut detector = Detector::new(tier);
+        let rows = series.times_ns.iter().zip(&series.values).enumerate();
+        let told: Vec<(usize, Method)> = rows
+            .filter_map(|(row, (&time_ns, &value))| {
+                let verdict = detector.push(time_ns, value).unwrap();
+                (verdict.score > WARNING && row >= 1000).then_some((row, verdict.method))
+            })
+            .collect();
+        let first = told.first().copied();
+        assert!(
+            first.is_some_and(|(row, method)| row <= 1030 && method == Method::FlatLine),
+            "{tier:?}: {told:?}"
+        );
+    }
 }

@@ -33,7 +33,7 @@ fn is_quiet(name: &str, make: impl Fn(&mut Random) -> Series) {
     for tier in [Tier::Cheap, Tier::Full] {
         let rate = rate(tier, &make);
         println!("{name} {tier:?} {rate:.2}");
-        assert!(rate <= 0.5, "{name}, {tier:?}: {rate:.2} alarms per thousand rows");
+        assert!(rate <= 0.3, "{name}, {tier:?}: {rate:.2} alarms per thousand rows");
     }
 }
 

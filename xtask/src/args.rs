@@ -36,7 +36,7 @@ not, then runs every step and prints a table. Any failure makes the exit status 
   --list        print the steps and leave";
 
 const BENCH_HELP: &str = "\
-cargo xtask bench ring|dispatch|ingest|fractal|soak|pages|streams|detect
+cargo xtask bench ring|dispatch|ingest|fractal|soak|pages|streams|alerts|detect
 
 Runs one group of benches in release.
 
@@ -47,6 +47,7 @@ Runs one group of benches in release.
   soak      the program under millions of events: memory and latency; SOAK_MILLIONS=50 for more
   pages     what /metrics with 5,000 series and /snapshot with 500 events cost the program
   streams   what a delivery to WebSocket and SSE clients costs, beside other brokers
+  alerts    what the plugin anomaly costs, and from a posted value to its alert on the stream
   detect    what a row costs the anomaly detectors, and what they hold";
 
 /// What to do, or what to print.

@@ -12,7 +12,7 @@ cargo xtask COMMAND
 
   up      build everything, start the demo with recorded data, print where to look
   test    every check of the project, with a summary at the end
-  bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams or detect
+  bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams, alerts or detect
 
 `cargo xtask COMMAND --help` says more.";
 

@@ -11,7 +11,7 @@
 use crate::tape::{Keep, Tape};
 
 /// Rows that are scored this way.
-pub(crate) const COLD_ROWS: usize = 50;
+pub(crate) const COLD_ROWS: usize = 100;
 /// Fewer rows say nothing.
 const MIN_ROWS: usize = 4;
 /// Standard deviation over median absolute deviation of a normal distribution.

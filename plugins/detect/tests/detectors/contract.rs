@@ -233,3 +233,31 @@ proptest! {
         }
     }
 }
+
+/// Cold start ends where the watches begin: between the two nobody would look.
+#[test]
+fn an_absurd_value_is_told_at_any_age() {
+    let shapes: [fn(usize, &mut Random) -> f64; 4] = [
+        |row, _| 50.0 + (row * 7 % 5) as f64,
+        |_, random| 50.0 + random.normal(),
+        |_, random| 50.0 + random.unit(),
+        |_, _| 50.0,
+    ];
+    for (which, shape) in shapes.into_iter().enumerate() {
+        for tier in [Tier::Cheap, Tier::Full] {
+            let mut random = Random::new(which as u64);
+            let mut detector = Detector::new(tier);
+            for row in 0..400 {
+                if row > 10 {
+                    let mut then = detector.clone();
+                    let verdict = then.push(row as i64 * MINUTE_NS, 400.0).unwrap();
+                    assert!(
+                        verdict.score > WARNING,
+                        "{tier:?}, shape {which}, row {row}: {verdict:?}"
+                    );
+                }
+                detector.push(row as i64 * MINUTE_NS, shape(row, &mut random)).unwrap();
+            }
+        }
+    }
+}

@@ -82,6 +82,7 @@ pub struct Begin {
     /// Sequences never delivered to this plugin again.
     pub quarantined: Vec<u64>,
     /// Its saved state.
+    #[serde(with = "serde_bytes")]
     pub state: Option<Vec<u8>>,
 }
 
@@ -101,6 +102,7 @@ pub struct HttpCall {
     /// Headers, names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The whole body.
+    #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
     /// Request id for the logs.
     pub request_id: String,
@@ -114,6 +116,7 @@ pub struct HttpAnswer {
     /// Headers in the order they were added.
     pub headers: Vec<(String, String)>,
     /// At most 8 MiB.
+    #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
 }
 
@@ -191,6 +194,7 @@ pub enum FromGuest {
         /// Last sequence that it has seen.
         cursor: u64,
         /// The blob.
+        #[serde(with = "serde_bytes")]
         blob: Vec<u8>,
     },
     /// The plugin's own series, whenever one was added, and their values in the same order.

@@ -40,7 +40,7 @@ fn every_row_gets_a_score_and_its_severity() {
         };
         assert_eq!(row[3], severity, "{row:?}");
     }
-    assert_eq!(rows[4][3], "critical");
+    assert!(rows[4][2].parse::<f64>().unwrap() > 0.8, "{:?}", rows[4]);
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub(super) struct Position {
     begin: Begin,
     missed: u64,
     saved_at: (Instant, u64),
+    /// Whether it has emitted anything since then.
+    emitted: bool,
     next_tick: Option<Instant>,
     next_series: Instant,
 }
@@ -68,6 +70,7 @@ impl Position {
             delivered: 0,
             missed: 0,
             saved_at: (now, begin.cursor),
+            emitted: false,
             next_tick: tick_interval.map(|interval| now + interval),
             next_series: now + SERIES_INTERVAL,
             begin,
@@ -141,13 +144,7 @@ impl Runner {
                 self.tick(at)?;
                 at.next_tick = self.tick_interval.map(|interval| now + interval);
             }
-            let quarter = self.events.mapping.capacity() / 4;
-            let (saved, seq) = at.saved_at;
-            let moved = at.cursor - seq;
-            // The ring keeps what came after the state: save early where that leaves little room for effects.
-            let kept = self.events.mapping.published().saturating_sub(seq);
-            let tight = kept + 2 * MAX_BATCH as u64 > quarter * 3;
-            if moved > 0 && (moved >= quarter || tight || now - saved >= self.state_interval) {
+            if self.is_time_to_save(at, now) {
                 self.save(at)?;
             }
             if now >= at.next_series {
@@ -158,6 +155,19 @@ impl Runner {
                 self.sleep(at, now);
             }
         }
+    }
+
+    /// The ring keeps what came after the state. So it is saved early where effects may find little room, but not
+    /// after each batch of a plugin that is far behind and emits nothing: a large state would cost more than its
+    /// events.
+    fn is_time_to_save(&self, at: &Position, now: Instant) -> bool {
+        let quarter = self.events.mapping.capacity() / 4;
+        let (saved, seq) = at.saved_at;
+        let moved = at.cursor - seq;
+        let kept = self.events.mapping.published().saturating_sub(seq);
+        let tight = kept + 2 * MAX_BATCH as u64 > quarter * 3;
+        moved > 0
+            && (moved >= quarter * 2 || (tight && at.emitted) || now - saved >= self.state_interval)
     }
 
     fn sleep(&self, at: &Position, now: Instant) {
@@ -279,6 +289,7 @@ impl Runner {
         effects: Vec<crate::wire::Effect>,
         replay: bool,
     ) -> Result<(), String> {
+        at.emitted |= !effects.is_empty();
         if !effects.is_empty() && !replay {
             let events = at.delivered;
             self.desk
@@ -299,6 +310,7 @@ impl Runner {
 
     fn save(&mut self, at: &mut Position) -> Result<(), String> {
         at.saved_at = (Instant::now(), at.cursor);
+        at.emitted = false;
         let Some(save) = self.instance.state.and_then(|state| state.save) else { return Ok(()) };
         let blob = std::cell::RefCell::new(Vec::new());
         let writer =

@@ -16,14 +16,7 @@ const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest"
 /// A sentence when cargo could not be started or the benches failed.
 pub(crate) fn run(group: &str) -> Result<(), String> {
     if WITH_PROGRAM.contains(&group) {
-        process::cargo(&[
-            "build",
-            "--release",
-            "--package",
-            "shimmer",
-            "--package",
-            "shimmer-anomaly",
-        ])?;
+        process::cargo(process::BUILD_PROGRAM)?;
         process::cargo(&["build", "--release", "--package", "shimmer-benches", "--examples"])?;
     }
     if group == "streams" {

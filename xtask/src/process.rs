@@ -18,6 +18,10 @@ const INSTALL_ATTEMPTS: usize = 3;
 /// How often a waiting loop looks again.
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
+/// Builds the program and the plugins that come with it.
+pub(crate) const BUILD_PROGRAM: &[&str] =
+    &["build", "--release", "--package", "shimmer", "--package", "shimmer-anomaly"];
+
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
     // As `cargo run` says, not as the compiler was told: clones that share a target directory share

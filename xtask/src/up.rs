@@ -118,14 +118,7 @@ fn port_is_free(port: u16) -> Result<(), String> {
 
 fn build(options: &UpOptions) -> Result<(), String> {
     build_ui(options)?;
-    process::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "shimmer",
-        "--package",
-        "shimmer-anomaly",
-    ])?;
+    process::cargo(process::BUILD_PROGRAM)?;
     process::cargo(&["build", "--release", "--package", "shimmer-sdk", "--example", "threshold"])
 }
 

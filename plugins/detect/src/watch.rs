@@ -100,6 +100,8 @@ impl Watches {
         if !warm {
             self.spike.learn(row.strangeness);
             self.tails.push(row.error.abs(), false);
+            // Its first mean is one of all its rows: that of one error would pass for a shift.
+            self.errors.push(row.slow_error.clamp(-MAX_ERROR, MAX_ERROR));
             return;
         }
         let troubled = self.spike.is_troubled();

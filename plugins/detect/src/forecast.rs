@@ -31,6 +31,9 @@ pub(crate) const STILL: f64 = 0.9;
 const FLOOR: f64 = 0.03;
 /// No error is told below this share of the level: it would be one of rounding.
 const EXACT: f64 = 1e-9;
+/// Nor below this share of what the series moves by itself: a wave without noise is told to any precision, and leaving
+/// it by a hundredth of its height is no fault.
+const SMOOTH: f64 = 0.02;
 /// Where rows repeat this often, errors have no distribution to speak of.
 const RESTLESS: f64 = 0.5;
 
@@ -66,6 +69,8 @@ pub(crate) struct Assessment {
     pub(crate) dispersion: f64,
     /// Whether rows repeat so often that only a spike means something.
     pub(crate) still: bool,
+    /// Its errors are smaller than what is told: they have no spread to speak of.
+    pub(crate) smooth: bool,
 }
 
 impl Forecasts {
@@ -153,7 +158,8 @@ impl Forecasts {
         };
         let least = self.errors[best].mean();
         let level = self.slow.mean().abs();
-        let floor = if still >= STILL { FLOOR * level } else { EXACT * level };
+        let moves = SMOOTH * self.errors[SLOW].mean();
+        let floor = if still >= STILL { FLOOR * level } else { moves.max(EXACT * level) };
         let sigma = |k: usize| (NORMAL * self.errors[k].mean()).max(floor).max(f64::MIN_POSITIVE);
         let error = |k: usize| (x - forecasts[k].unwrap_or(x)) / sigma(k);
         let strangeness = (0..MODELS)
@@ -172,6 +178,7 @@ impl Forecasts {
             season_error: season.map(error),
             dispersion: 1.0,
             still: still > RESTLESS,
+            smooth: NORMAL * least < moves,
         }
     }
 }

@@ -113,6 +113,9 @@ impl Watches {
         }
         let mean = self.errors.push(row.slow_error.clamp(-MAX_ERROR, MAX_ERROR));
         tell(Method::LevelShift, self.level.push(mean.abs() * (LEVEL_ROWS as f64).sqrt()));
+        if row.smooth {
+            return;
+        }
         let size = row.error.abs().min(MAX_ERROR);
         let ratio_of_sizes = ratio(self.sizes.push(size), self.usual.push(size));
         tell(Method::MoreSpread, self.more.push(ratio_of_sizes));

@@ -261,3 +261,32 @@ fn an_absurd_value_is_told_at_any_age() {
         }
     }
 }
+
+/// Nothing but rounding is left of the errors of a wave without noise, and nobody wants to hear of that.
+#[test]
+fn waves_without_noise_are_quiet_and_what_leaves_them_is_told() {
+    for period in [5, 7, 13, 24, 31, 50, 60, 96] {
+        for tier in [Tier::Cheap, Tier::Full] {
+            let wave = |row: usize| {
+                10.0 + (std::f64::consts::TAU * (row % period) as f64 / period as f64).sin()
+            };
+            let values: Vec<f64> = (0..1_000).map(wave).collect();
+            let loud = run(tier, &values).iter().position(|verdict| verdict.score > WARNING);
+            assert_eq!(loud, None, "{tier:?}, a period of {period} rows");
+            let mut broken = values;
+            broken[900] += 2.0;
+            let verdict = run(tier, &broken)[900];
+            assert!(verdict.score > WARNING, "{tier:?}, a period of {period} rows: {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_the_warm_up_is_no_shift() {
+    for (period, step) in [(13, 2), (7, 3), (24, 5), (31, 11)] {
+        let values: Vec<f64> =
+            (0..200).map(|row| 10.0 + (row * step % period) as f64 / period as f64).collect();
+        let told = run(Tier::Cheap, &values).iter().position(|verdict| verdict.score > WARNING);
+        assert_eq!(told, None, "a period of {period} rows");
+    }
+}

@@ -109,13 +109,17 @@ impl Bench {
         let mut config = HostConfig::new(options.work_dir.clone(), "conformance".into());
         config.executable.clone_from(&options.executable);
         config.probation = Duration::from_millis(200);
-        let plugin = PluginConfig {
+        let mut plugin = PluginConfig {
             name: name.to_owned(),
-            path: options.library.clone(),
             config: options.config.clone(),
             permissions: options.permissions.clone(),
             ..PluginConfig::default()
         };
+        // A bundled plugin, which its file's name tells, has routes that others may not have.
+        config.bundled_dir = options.library.parent().map(Path::to_owned).unwrap_or_default();
+        if config.library(&plugin) != options.library {
+            plugin.path.clone_from(&options.library);
+        }
         let host = PluginHost::start(Arc::clone(&ring), config, vec![plugin], Arc::new(Ignore))
             .map_err(|why| why.to_string())?;
         Ok(Self { name: name.to_owned(), ring, host, posted: Mutex::new(0) })

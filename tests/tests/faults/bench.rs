@@ -38,6 +38,11 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     built(target_dir().join(format!("examples/libfixture_{name}.so")))
 }
 
+/// The library of a bundled plugin.
+pub(crate) fn bundled(name: &str) -> PathBuf {
+    built(target_dir().join(format!("libshimmer_{name}.so")))
+}
+
 /// A table for a fixture.
 pub(crate) fn plugin(name: &str) -> PluginConfig {
     let path = fixture(&name.replace('-', "_"));

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use shimmer_host::conformance::{Options, run};
 
-use crate::bench::{fixture, shimmer};
+use crate::bench::{bundled, fixture, shimmer};
 
 fn passes(library: PathBuf) {
     let temp = tempfile::tempdir().unwrap();
@@ -24,6 +24,11 @@ fn passes(library: PathBuf) {
 fn fixtures_conform() {
     passes(fixture("counter"));
     passes(fixture("flood"));
+}
+
+#[test]
+fn bundled_plugins_conform() {
+    passes(bundled("anomaly"));
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) struct Meters {
     delivered: Counter,
     failed: Counter,
     lost: Counter,
+    samples_refused: Counter,
     last: Last,
 }
 
@@ -31,6 +32,7 @@ struct Last {
     alerts: Counters,
     evicted: u64,
     lost: u64,
+    samples_refused: u64,
 }
 
 impl Meters {
@@ -61,6 +63,10 @@ impl Meters {
             delivered: counter("notifications_delivered_total", "Notifications that arrived")?,
             failed: counter("notifications_failed_total", "Attempts to notify that failed")?,
             lost: counter("changes_lost_total", "Changes of alerts that became no event")?,
+            samples_refused: counter(
+                "samples_refused_total",
+                "Values that no rule looked at, because a name of their series holds NUL",
+            )?,
             last: Last::default(),
         })
     }
@@ -71,7 +77,7 @@ impl Meters {
 
     /// Starts counting from what a restored state says, which was told by the process before.
     pub(crate) fn begin_at(&mut self, manager: &Manager, outbox: &Outbox) {
-        self.last = Last { alerts: manager.counters(), evicted: 0, lost: outbox.lost() };
+        self.last = Last { alerts: manager.counters(), lost: outbox.lost(), ..Last::default() };
     }
 
     #[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
@@ -93,7 +99,8 @@ impl Meters {
         self.last = Last {
             alerts: counts,
             evicted: watch.detectors().evicted(),
-            lost: outbox.lost() + watch.refused(),
+            lost: outbox.lost(),
+            samples_refused: watch.refused(),
         };
         let none: &[&str] = &[];
         for (counter, labels, now, before) in [
@@ -105,6 +112,7 @@ impl Meters {
             (&self.delivered, none, counts.delivered, was.alerts.delivered),
             (&self.failed, none, counts.failed, was.alerts.failed),
             (&self.lost, none, self.last.lost, was.lost),
+            (&self.samples_refused, none, self.last.samples_refused, was.samples_refused),
         ] {
             counter.add(labels, now.saturating_sub(before) as f64);
         }

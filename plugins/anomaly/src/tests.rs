@@ -293,6 +293,16 @@ fn a_flood_of_series_meets_its_bound_and_says_so() {
 }
 
 #[test]
+fn a_name_that_would_part_a_key_is_counted_and_changes_nothing() {
+    let mut home = Home::new("[[threshold]]\nname = 'Any'\nwarning = { above = 0 }\n");
+    assert!(home.feed(&[Input::new("x", 1.0).subject("a\0b")]).is_empty());
+    home.tick(0);
+    assert_eq!(home.bench.metric("samples_refused_total", &[]), 1.0);
+    assert_eq!(home.bench.metric("changes_lost_total", &[]), 0.0);
+    assert_eq!(home.feed(&[Input::new("x", 1.0).subject("ab")]).len(), 1);
+}
+
+#[test]
 fn wrong_requests_say_what_is_wrong() {
     let mut home = Home::new(BUDGET);
     home.feed(&[cost(0, 0.85)]);

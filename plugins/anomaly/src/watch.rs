@@ -20,7 +20,7 @@ pub(crate) struct Watch {
     tiers: Tiers,
     detectors: Detectors<String>,
     key: String,
-    /// Events whose value or name no detector takes; none that the host let in should be.
+    /// Events that the alert manager did not take: a name of their series holds what parts the names of a key.
     refused: u64,
 }
 

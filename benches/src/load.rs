@@ -70,6 +70,7 @@ impl Load {
             received_ns: 1_767_225_600_000_000_000,
             default_source: "default",
             origin: "node-0001",
+            unsigned: false,
         };
         let batch: &'static mut Batch = Box::leak(Box::default());
         batch

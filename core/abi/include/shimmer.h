@@ -63,6 +63,8 @@ extern "C" {
 #define SHIMMER_STATE_ID "shimmer.state/1"     /* asked of the plugin: shimmer_state_plugin */
 #define SHIMMER_METRICS_ID "shimmer.metrics/1" /* asked of the host:   shimmer_metrics_host */
 #define SHIMMER_TOPICS_ID "shimmer.topics/1"   /* asked of the host:   shimmer_topics_host  */
+#define SHIMMER_NODE_ID "shimmer.node/1"       /* asked of the host:   shimmer_node_host    */
+#define SHIMMER_RELAY_ID "shimmer.relay/1"     /* asked of the host:   shimmer_relay_host   */
 
 /* Bounds. */
 #define SHIMMER_NAME_BYTES 512u                 /* longest name in the name table            */
@@ -70,6 +72,8 @@ extern "C" {
 #define SHIMMER_MAX_LABELS 4u                   /* labels of a metric                        */
 #define SHIMMER_MAX_BODY_BYTES ((size_t)8 << 20)   /* body of an answer or a message         */
 #define SHIMMER_MAX_STATE_BYTES ((size_t)64 << 20) /* state blob                             */
+#define SHIMMER_MAX_RELAYED 1024u               /* events of one `relay`                     */
+#define SHIMMER_MAX_RELAYED_BYTES ((size_t)8 << 20) /* JSON of one `relay`                   */
 
 /* ---- text, bytes, status ------------------------------------------------------------------------------- */
 
@@ -99,6 +103,7 @@ typedef int32_t shimmer_status;
 /* Bits of the `flags` column. */
 #define SHIMMER_FLAG_BEAUTY 1u  /* carries beauty_score; its kind is "beauty"                             */
 #define SHIMMER_FLAG_DERIVED 2u /* emitted by a plugin                                                    */
+#define SHIMMER_FLAG_UNSIGNED 4u /* came to a node of a federation without a signature                    */
 #define SHIMMER_HOPS_SHIFT 8u   /* bits 8..10: plugins between the event and the outside, 0..4            */
 #define SHIMMER_HOPS_MASK 7u
 
@@ -412,6 +417,51 @@ typedef struct shimmer_topics_host {
                               shimmer_bytes message);
 } shimmer_topics_host;
 
+/* ---- extension shimmer.node/1: the node itself ------------------------------------------------------------ */
+
+/* Answers are readable as long as the host. */
+typedef struct shimmer_node_host {
+    /* [any] The node's id: the `origin` of every event that it takes. */
+    shimmer_str (*id)(const shimmer_host *host);
+
+    /* [any] Path of a folder of the plugin's own that outlives it; empty without the permission `folder`. */
+    shimmer_str (*folder)(const shimmer_host *host);
+
+    /*
+     * [any] Whether `authorization`, the value of such a header ("Bearer TOKEN"), lets its bearer write without
+     * limits here: SHIMMER_OK or SHIMMER_DENIED. For doors that the plugin opens itself.
+     */
+    shimmer_status (*authorize)(const shimmer_host *host, shimmer_str authorization);
+} shimmer_node_host;
+
+/* ---- extension shimmer.relay/1: events of other nodes ------------------------------------------------------ */
+
+/* Nobody vouches for the event: it says so wherever it is shown, and its id alone tells it from other such events. */
+#define SHIMMER_RELAY_UNSIGNED 1u
+
+typedef struct shimmer_relayed {
+    shimmer_str origin; /* node that took it, 1..128 bytes; this node's own only if unsigned; needs `origin=ID` */
+    shimmer_str json;   /* as it is posted; `origin`, `received_at` and `seq` are not read                   */
+    uint32_t flags;     /* SHIMMER_RELAY_*                                                                     */
+    uint32_t reserved;  /* zero                                                                                */
+} shimmer_relayed;
+
+typedef struct shimmer_relay_outcome {
+    uint64_t seq;          /* here, 0 unless status is SHIMMER_OK                                              */
+    shimmer_status status; /* OK stored or known, INVALID, DENIED (origin), LIMIT (too large, no name free)    */
+    uint32_t duplicate;    /* 1 = stored before: (origin, source, event_id) is known                           */
+} shimmer_relay_outcome;
+
+typedef struct shimmer_relay_host {
+    /*
+     * [any] Hands events over, at most SHIMMER_MAX_RELAYED and SHIMMER_MAX_RELAYED_BYTES. Returns when those that
+     * are valid are durable, in their order, with outcomes[i] for each; SHIMMER_BUSY while they do not all fit into
+     * the ring, and then none is stored. Never part of a transaction.
+     */
+    shimmer_status (*relay)(const shimmer_host *host, const shimmer_relayed *events, size_t len,
+                            shimmer_relay_outcome *outcomes);
+} shimmer_relay_host;
+
 /* ---- the layout is part of the contract ------------------------------------------------------------------ */
 
 SHIMMER_ASSERT(sizeof(void *) == 8, "the contract is for 64-bit platforms");
@@ -436,6 +486,10 @@ SHIMMER_ASSERT(sizeof(shimmer_state_writer) == 16, "shimmer_state_writer");
 SHIMMER_ASSERT(sizeof(shimmer_state_plugin) == 16, "shimmer_state_plugin");
 SHIMMER_ASSERT(sizeof(shimmer_metrics_host) == 24, "shimmer_metrics_host");
 SHIMMER_ASSERT(sizeof(shimmer_topics_host) == 8, "shimmer_topics_host");
+SHIMMER_ASSERT(sizeof(shimmer_node_host) == 24, "shimmer_node_host");
+SHIMMER_ASSERT(sizeof(shimmer_relayed) == 40, "shimmer_relayed");
+SHIMMER_ASSERT(sizeof(shimmer_relay_outcome) == 16, "shimmer_relay_outcome");
+SHIMMER_ASSERT(sizeof(shimmer_relay_host) == 8, "shimmer_relay_host");
 
 /* ---- conveniences: no part of the contract, compiled into the plugin ------------------------------------- */
 

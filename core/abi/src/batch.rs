@@ -11,6 +11,8 @@ pub mod flags {
     pub const BEAUTY: u32 = 1;
     /// The event was emitted by a plugin.
     pub const DERIVED: u32 = 1 << 1;
+    /// Nobody vouches for the event: it came to some node of a federation without a signature.
+    pub const UNSIGNED: u32 = 1 << 2;
     /// Bits 8..=10: how many plugins stand between the event and the outside, 0..=4.
     pub const HOPS_SHIFT: u32 = 8;
     /// Mask of the hops after shifting.

@@ -4,8 +4,8 @@ use core::mem::{offset_of, size_of};
 
 use crate::{
     Alert, Batch, Bytes, Descriptor, Entry, Event, Factory, Host, HttpPlugin, MetricsHost,
-    NameSlot, Pair, Plugin, Request, Response, Route, Span, StatePlugin, StateWriter, Str,
-    TopicsHost,
+    NameSlot, NodeHost, Pair, Plugin, RelayHost, RelayOutcome, Relayed, Request, Response, Route,
+    Span, StatePlugin, StateWriter, Str, TopicsHost,
 };
 
 const WORD: usize = size_of::<usize>();
@@ -27,3 +27,5 @@ const _: () = assert!(size_of::<Request>() == 96 && size_of::<Response>() == 32)
 const _: () = assert!(size_of::<HttpPlugin>() == 16 && size_of::<MetricsHost>() == 24);
 const _: () = assert!(size_of::<StateWriter>() == 16 && size_of::<StatePlugin>() == 16);
 const _: () = assert!(size_of::<TopicsHost>() == 8);
+const _: () = assert!(size_of::<NodeHost>() == 24 && size_of::<RelayHost>() == 8);
+const _: () = assert!(size_of::<Relayed>() == 40 && size_of::<RelayOutcome>() == 16);

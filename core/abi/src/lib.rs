@@ -28,6 +28,8 @@ mod entry;
 mod http;
 mod layout;
 mod metrics;
+mod node;
+mod relay;
 mod state;
 mod text;
 mod topics;
@@ -41,6 +43,10 @@ pub use http::{
     Auth, HTTP_ID, HttpPlugin, MAX_BODY_BYTES, Pair, Request, Response, Route, RouteKind,
 };
 pub use metrics::{MAX_LABELS, METRICS_ID, MetricKind, MetricsHost};
+pub use node::{NODE_ID, NodeHost};
+pub use relay::{
+    MAX_RELAYED, MAX_RELAYED_BYTES, RELAY_ID, RelayHost, RelayOutcome, Relayed, relay_flags,
+};
 pub use state::{MAX_STATE_BYTES, STATE_ID, StatePlugin, StateWriter};
 pub use text::{Bytes, Status, Str};
 pub use topics::{TOPICS_ID, TopicsHost};

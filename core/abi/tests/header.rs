@@ -64,6 +64,10 @@ fn layout() -> Vec<Fact> {
         shimmer_state_plugin = StatePlugin { save, restore }
         shimmer_metrics_host = MetricsHost { declare, set, add }
         shimmer_topics_host = TopicsHost { publish }
+        shimmer_node_host = NodeHost { id, folder, authorize }
+        shimmer_relayed = Relayed { origin, json, flags, reserved }
+        shimmer_relay_outcome = RelayOutcome { seq, status, duplicate }
+        shimmer_relay_host = RelayHost { relay }
     }
 }
 
@@ -76,6 +80,9 @@ fn numbers() -> Vec<Fact> {
         ("SHIMMER_MAX_LABELS", shimmer_abi::MAX_LABELS as i128),
         ("SHIMMER_MAX_BODY_BYTES", shimmer_abi::MAX_BODY_BYTES as i128),
         ("SHIMMER_MAX_STATE_BYTES", shimmer_abi::MAX_STATE_BYTES as i128),
+        ("SHIMMER_MAX_RELAYED", shimmer_abi::MAX_RELAYED as i128),
+        ("SHIMMER_MAX_RELAYED_BYTES", shimmer_abi::MAX_RELAYED_BYTES as i128),
+        ("SHIMMER_RELAY_UNSIGNED", shimmer_abi::relay_flags::UNSIGNED.into()),
         ("SHIMMER_OK", Status::OK.0.into()),
         ("SHIMMER_INVALID", Status::INVALID.0.into()),
         ("SHIMMER_DENIED", Status::DENIED.0.into()),
@@ -86,6 +93,7 @@ fn numbers() -> Vec<Fact> {
         ("SHIMMER_UNSUPPORTED", Status::UNSUPPORTED.0.into()),
         ("SHIMMER_FLAG_BEAUTY", flags::BEAUTY.into()),
         ("SHIMMER_FLAG_DERIVED", flags::DERIVED.into()),
+        ("SHIMMER_FLAG_UNSIGNED", flags::UNSIGNED.into()),
         ("SHIMMER_HOPS_SHIFT", flags::HOPS_SHIFT.into()),
         ("SHIMMER_HOPS_MASK", flags::HOPS_MASK.into()),
         ("SHIMMER_SEVERITY_INFO", Severity::INFO.0.into()),
@@ -115,6 +123,8 @@ fn texts() -> BTreeMap<&'static str, &'static [u8]> {
         ("SHIMMER_STATE_ID", shimmer_abi::STATE_ID.to_bytes()),
         ("SHIMMER_METRICS_ID", shimmer_abi::METRICS_ID.to_bytes()),
         ("SHIMMER_TOPICS_ID", shimmer_abi::TOPICS_ID.to_bytes()),
+        ("SHIMMER_NODE_ID", shimmer_abi::NODE_ID.to_bytes()),
+        ("SHIMMER_RELAY_ID", shimmer_abi::RELAY_ID.to_bytes()),
         (
             "SHIMMER_ENTRY_SYMBOL",
             shimmer_abi::ENTRY_SYMBOL.strip_suffix(b"\0").expect("ends in NUL"),
@@ -201,5 +211,5 @@ fn every_function_states_its_thread() {
             functions += 1;
         }
     }
-    assert_eq!(functions, 28, "functions of the contract");
+    assert_eq!(functions, 32, "functions of the contract");
 }

@@ -276,9 +276,15 @@ pub(crate) struct TestArgs {
     /// Let its events carry this source besides its own name.
     #[arg(long, value_name = "SOURCE")]
     pub(crate) source: Vec<String>,
+    /// Let it hand over events of this node; NAME* for all whose names begin so.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) origin: Vec<String>,
     /// Let it set the weights of sources.
     #[arg(long)]
     pub(crate) weights: bool,
+    /// Give it a folder of its own.
+    #[arg(long)]
+    pub(crate) folder: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -14,6 +14,7 @@ fn main() {
         received_ns: 1_760_000_000_123_456_789,
         default_source: "default",
         origin: "node-1",
+        unsigned: false,
     };
     let limits = Limits::default();
     let mut parser = Parser::default();

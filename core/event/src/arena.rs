@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use shimmer_abi::flags;
+
 use crate::{
     encode::{write_closing, write_source},
     limits::BEAUTY_KIND,
@@ -19,6 +21,8 @@ pub struct Receipt<'a> {
     /// The node that took the event. Beauty events within their limits fit the default `event_bytes` as long as
     /// this has at most 128 bytes of JSON.
     pub origin: &'a str,
+    /// Whether nobody vouches for the event, which it then says of itself.
+    pub unsigned: bool,
 }
 
 /// One validated event, borrowed from the buffers it was read into.
@@ -223,6 +227,8 @@ pub(crate) struct Arena {
     pub(crate) heads: Heads,
     pub(crate) records: Vec<Record>,
     pub(crate) date: DateMemo,
+    /// Bits that every event has.
+    flags: u32,
     /// The head that is being written by the careful way.
     pub(crate) composed: Vec<u8>,
 }
@@ -234,7 +240,8 @@ impl Arena {
         self.origin.clear();
         self.origin.push_str(receipt.origin);
         self.source_member.set(|out| write_source(out, receipt.default_source));
-        self.closing.set(|out| write_closing(out, receipt.received_ns, receipt.origin));
+        self.closing.set(|out| write_closing(out, receipt));
+        self.flags = if receipt.unsigned { flags::UNSIGNED } else { 0 };
         self.clear();
         self.default_source = self.names.begin(receipt.default_source);
     }
@@ -273,7 +280,7 @@ impl Arena {
             source,
             origin: &self.origin,
             id,
-            flags: record.flags,
+            flags: record.flags | self.flags,
             head: &self.heads.bytes[record.head.clone()],
             data: record.data.clone(),
             id_span: record.id_span.clone(),

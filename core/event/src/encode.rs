@@ -2,13 +2,13 @@
 //!
 //! Members: `event_id`, `timestamp` (UTC), `kind`, `subject` if any, `source`, `value`; of a beauty event
 //! `beauty_score` and those given of `chaos_fingerprint`, `dance_sequence`, `wisdom`; `data` unless empty, with its
-//! keys, strings and numbers as posted; `received_at`, `origin`, `seq`. Numbers that are columns too are written as
+//! keys, strings and numbers as posted; `received_at`, `origin`, `unsigned` where nobody vouches for it, `seq`. Numbers that are columns too are written as
 //! the shortest text that reads back to the same 64-bit float.
 
 use shimmer_abi::flags;
 
 use crate::{
-    EventError, Limits,
+    EventError, Limits, Receipt,
     arena::{Arena, Record},
     check::Checked,
     json::{Cursor, Nest, Object, VALUE, escape_into},
@@ -115,11 +115,14 @@ pub(crate) fn write_source(out: &mut Vec<u8>, source: &str) {
 }
 
 /// Writes what the heads of all events under one receipt end with.
-pub(crate) fn write_closing(out: &mut Vec<u8>, received_ns: i64, origin: &str) {
+pub(crate) fn write_closing(out: &mut Vec<u8>, receipt: &Receipt<'_>) {
     out.extend_from_slice(br#","received_at":""#);
-    rfc3339::write(out, received_ns);
+    rfc3339::write(out, receipt.received_ns);
     out.push(b'"');
-    string_member(out, br#","origin":"#, origin);
+    string_member(out, br#","origin":"#, receipt.origin);
+    if receipt.unsigned {
+        out.extend_from_slice(br#","unsigned":true"#);
+    }
     out.extend_from_slice(br#","seq":"#);
 }
 

@@ -9,7 +9,7 @@
 //! ```
 //! use shimmer_event::{Limits, Parser, Receipt, TAIL};
 //!
-//! let receipt = Receipt { received_ns: 1_760_000_000_000_000_000, default_source: "default", origin: "node-1" };
+//! let receipt = Receipt { received_ns: 1_760_000_000_000_000_000, default_source: "default", origin: "node-1", unsigned: false };
 //! let body = br#"{"event_id":"a","timestamp":"2025-10-21T04:30:00Z","beauty_score":0.92}"#;
 //! let mut parser = Parser::default();
 //! let event = parser.parse(body, &receipt, &Limits::default())?;

@@ -16,6 +16,7 @@ const RECEIPT: Receipt<'static> = Receipt {
     received_ns: 1_760_000_000_123_456_789,
     default_source: "token \"a\"",
     origin: "node-1",
+    unsigned: false,
 };
 
 /// Panics unless all properties hold for these bytes, read in every way there is.

@@ -51,8 +51,12 @@ fn when_warm(mut work: impl FnMut()) -> u64 {
 
 #[test]
 fn good_events_allocate_nothing() {
-    let receipt =
-        Receipt { received_ns: 1_760_000_000_123_456_789, default_source: "d", origin: "node" };
+    let receipt = Receipt {
+        received_ns: 1_760_000_000_123_456_789,
+        default_source: "d",
+        origin: "node",
+        unsigned: false,
+    };
     let limits = Limits::default();
     let mut parser = Parser::default();
     let single = when_warm(|| {

@@ -39,8 +39,12 @@ pub struct Permissions {
     pub write: Vec<PathBuf>,
     /// Sources other than its own name that its events may carry; a `*` at the end matches any rest.
     pub source: Vec<String>,
+    /// Nodes whose events it may hand to this one; a `*` at the end matches any rest.
+    pub origin: Vec<String>,
     /// Whether it may set the weights of sources.
     pub weights: bool,
+    /// Whether it gets a folder of its own under the data folder, which outlives it.
+    pub folder: bool,
 }
 
 /// What a plugin may use before the host ends it.
@@ -117,25 +121,28 @@ impl Permissions {
     /// Whether what a descriptor asks for, such as `net=listen:8091`, is granted.
     #[must_use]
     pub fn grants(&self, wanted: &str) -> bool {
-        let any = |rules: &[String], value: &str| {
-            rules.iter().any(|rule| match rule.strip_suffix('*') {
-                Some(prefix) => value.starts_with(prefix),
-                None => rule == value,
-            })
-        };
         match wanted.split_once('=') {
             Some(("net", value)) => any(&self.net, value),
             Some(("source", value)) => any(&self.source, value),
+            Some(("origin", value)) => any(&self.origin, value),
             Some(("read", value)) => {
                 self.read.iter().any(|path| std::path::Path::new(value).starts_with(path))
             }
             Some(("write", value)) => {
                 self.write.iter().any(|path| std::path::Path::new(value).starts_with(path))
             }
-            None => wanted == "weights" && self.weights,
+            None => wanted == "weights" && self.weights || wanted == "folder" && self.folder,
             Some(_) => false,
         }
     }
+}
+
+/// Whether one of the rules is `value`, or its beginning before a `*`.
+pub(crate) fn any(rules: &[String], value: &str) -> bool {
+    rules.iter().any(|rule| match rule.strip_suffix('*') {
+        Some(prefix) => value.starts_with(prefix),
+        None => rule == value,
+    })
 }
 
 /// What the host needs to know besides its plugins.
@@ -186,6 +193,12 @@ impl HostConfig {
         } else {
             plugin.path.clone()
         }
+    }
+
+    /// The folder that belongs to a plugin with the permission for it.
+    #[must_use]
+    pub fn folder(&self, plugin: &PluginConfig) -> PathBuf {
+        self.data_dir.join("plugins").join(&plugin.name).join("own")
     }
 
     /// Why a plugin's library cannot be read, and what to do.

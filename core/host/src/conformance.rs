@@ -263,6 +263,7 @@ impl Bench {
             received_ns: crate::supervisor::unix_now_ns(),
             default_source: "conformance",
             origin: "conformance",
+            unsigned: false,
         };
         let mut outcomes = Vec::new();
         let producer = self.ring.producer();

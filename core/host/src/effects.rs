@@ -7,7 +7,7 @@ use shimmer_abi::Status;
 use shimmer_event::{AlertDraft, BeautyTexts, EventDraft, Limits, Parser, Receipt, TAIL};
 use shimmer_ring::Entry;
 
-use crate::config::Permissions;
+use crate::config::{Permissions, any};
 use crate::guest::EMITTER_SHIFT;
 use crate::wire::{DerivedAlert, DerivedEvent, Effect};
 
@@ -95,7 +95,12 @@ impl EmitRules {
         spare_id: &mut impl FnMut() -> String,
         out: &mut Encoded,
     ) -> Result<(), Refusal> {
-        let receipt = Receipt { received_ns, default_source: &self.plugin, origin: &self.node };
+        let receipt = Receipt {
+            received_ns,
+            default_source: &self.plugin,
+            origin: &self.node,
+            unsigned: false,
+        };
         let id = match effect {
             Effect::Topic { .. } => return Ok(()),
             Effect::Event(DerivedEvent { id, .. }) | Effect::Alert(DerivedAlert { id, .. })
@@ -147,12 +152,7 @@ impl EmitRules {
                 "more than {MAX_HOPS} plugins stand between this event and the outside"
             )));
         }
-        let allowed = |rule: &String| match rule.strip_suffix('*') {
-            Some(prefix) => source.starts_with(prefix),
-            None => source == rule,
-        };
-        if source.is_empty() || source == self.plugin || self.permissions.source.iter().any(allowed)
-        {
+        if source.is_empty() || source == self.plugin || any(&self.permissions.source, source) {
             return Ok(());
         }
         Err(denied(format!(

@@ -30,6 +30,11 @@ pub trait HostEvents: Send + Sync {
     fn topic(&self, plugin: &str, topic: &str, event: &str, message: &[u8]);
     /// The routes changed.
     fn routes_changed(&self);
+    /// Whether the value of an `Authorization` header lets its bearer write without limits; nobody unless told.
+    fn authorize(&self, authorization: &str) -> bool {
+        let _ = authorization;
+        false
+    }
 }
 
 /// A route with the plugin that answers it.

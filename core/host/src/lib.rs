@@ -21,6 +21,7 @@ mod log_tail;
 mod manifest;
 mod process;
 mod rehearsal;
+mod relay;
 mod sandbox;
 mod supervisor;
 pub mod wire;

@@ -145,6 +145,14 @@ fn created(guest: &mut Guest, deadline: Duration) -> Result<Manifest, Vec<String
                     return manifest.check().map(|()| *manifest).map_err(|why| words(&why));
                 }
                 FromGuest::Refused { reason } => return Err(words(&reason)),
+                FromGuest::Authorize { id, .. } => {
+                    let result = Err(shimmer_abi::Status::DENIED.0);
+                    drop(guest.send(ToGuest::Ack { id, result }));
+                }
+                FromGuest::Relay { id, .. } => {
+                    let result = Err(shimmer_abi::Status::BUSY.0);
+                    drop(guest.send(ToGuest::Relayed { id, result }));
+                }
                 // There is no stream; it must not wait for an answer all the same.
                 FromGuest::Emit { id, .. } | FromGuest::Commit { id, .. } => {
                     drop(guest.send(ToGuest::Ack { id, result: Ok(0) }));

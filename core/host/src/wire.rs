@@ -30,6 +30,8 @@ pub struct Hello {
     pub permissions: Permissions,
     /// What it may use.
     pub limits: Limits,
+    /// Its own folder; empty without the permission.
+    pub folder: String,
     /// Limits of the events it emits.
     pub event_limits: shimmer_event::Limits,
     /// The node's id.
@@ -52,13 +54,21 @@ impl Hello {
         library: &Path,
         emitter: u16,
     ) -> Self {
+        let mut permissions = plugin.permissions.clone();
+        let mut folder = String::new();
+        if permissions.folder {
+            let own = config.folder(plugin);
+            folder = own.to_string_lossy().into_owned();
+            permissions.write.push(own);
+        }
         Self {
             host_pid: std::process::id(),
             name: plugin.name.clone(),
             library: library.to_string_lossy().into_owned(),
             config_json: serde_json::Value::Object(plugin.config.clone()).to_string(),
             isolation: plugin.isolation,
-            permissions: plugin.permissions.clone(),
+            permissions,
+            folder,
             limits: plugin.limits.clone(),
             event_limits: config.limits,
             node: config.node.clone(),
@@ -134,6 +144,13 @@ pub enum ToGuest {
         /// Sequence or negative status.
         result: Result<u64, i32>,
     },
+    /// Answer to `Relay`: what became of each event, or the status that all have.
+    Relayed {
+        /// Of the question.
+        id: u64,
+        /// As many as were handed over.
+        result: Result<Vec<RelayResult>, i32>,
+    },
     /// Answer a request.
     Call {
         /// Of the answer.
@@ -174,6 +191,20 @@ pub enum FromGuest {
         id: u64,
         /// The effect.
         effect: Effect,
+    },
+    /// Events of other nodes.
+    Relay {
+        /// Of the `Relayed`.
+        id: u64,
+        /// In the order in which they are to be stored.
+        events: Vec<RelayedEvent>,
+    },
+    /// Whether the value of an `Authorization` header lets its bearer write; the answer is an `Ack`.
+    Authorize {
+        /// Of the `Ack`.
+        id: u64,
+        /// The value.
+        authorization: String,
     },
     /// A log line.
     Log {
@@ -239,6 +270,20 @@ pub enum Effect {
         message: Vec<u8>,
     },
 }
+
+/// An event that another node took, or nobody vouches for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayedEvent {
+    /// The node that took it.
+    pub origin: String,
+    /// As it is posted.
+    pub json: String,
+    /// Nobody vouches for it.
+    pub unsigned: bool,
+}
+
+/// What became of an event that was handed over: its sequence and whether it was known, or a status of the ABI.
+pub type RelayResult = Result<(u64, bool), i32>;
 
 /// An event that a plugin emits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -92,7 +92,12 @@ impl Auth {
 
     /// Likewise for what changes the node itself: a token bound to some sources is 403.
     pub(crate) fn operator(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        let caller = self.caller(headers)?;
+        self.operator_by(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes))
+    }
+
+    /// Likewise for the value of `Authorization`.
+    pub(crate) fn operator_by(&self, authorization: Option<&[u8]>) -> Result<Caller, Refused> {
+        let caller = self.caller_by(authorization)?;
         if caller.sources.is_empty() || caller.sources.iter().any(|glob| &*glob.0 == "*") {
             return Ok(caller);
         }

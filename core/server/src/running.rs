@@ -97,7 +97,7 @@ impl Server {
     /// # Errors
     /// See [`ServerError`]; nothing stays open then.
     pub fn start(config: Config, reloads: Option<Reloads>) -> Result<Running, ServerError> {
-        let auth = Auth::new(&config.auth)?;
+        let auth = Arc::new(Auth::new(&config.auth)?);
         let data_dir = DataDir::open(&config.data_dir)?;
         let node_id = data_dir.node_id(&config.node)?;
         let listener = Listener::bind(&config.server)?;
@@ -113,7 +113,7 @@ impl Server {
             source: std::io::Error::other(error),
         })?;
         let studio = Studio::open(&config.fractal, &metrics.render)?;
-        let plugins = Plugins::start(&ring, &config, &node_id, &streams, &fold)?;
+        let plugins = Plugins::start(&ring, &config, &node_id, &streams, &fold, &auth)?;
         let address = listener.address();
         let app = Arc::new(App::new(Parts {
             config,

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use shimmer_abi as abi;
 use shimmer_abi::{Bytes, LogLevel, MetricKind, Status, Str};
 
-use crate::Error;
+use crate::{Error, borrow};
 
 /// The host's tables, as long as it allows.
 ///
@@ -24,6 +24,8 @@ struct Tables {
     host: *const abi::Host,
     metrics: *const abi::MetricsHost,
     topics: *const abi::TopicsHost,
+    node: *const abi::NodeHost,
+    relay: *const abi::RelayHost,
 }
 
 // SAFETY: the tables are constant, and their functions are callable from any thread.
@@ -52,6 +54,8 @@ impl Gate {
             host,
             metrics: ask(abi::METRICS_ID).cast(),
             topics: ask(abi::TOPICS_ID).cast(),
+            node: ask(abi::NODE_ID).cast(),
+            relay: ask(abi::RELAY_ID).cast(),
         };
         Some(Arc::new(Self { tables: RwLock::new(Some(tables)) }))
     }
@@ -164,6 +168,55 @@ impl Gate {
             unsafe { Some(tables.metrics.as_ref()?.add?(tables.host, id, ptr, len, value)) }
         })?;
         Error::check(status, "add to metric")
+    }
+
+    /// What the host says of itself by one of the functions of `shimmer.node/1`.
+    pub(crate) fn node(
+        &self,
+        pick: impl FnOnce(&abi::NodeHost) -> Option<unsafe extern "C" fn(*const abi::Host) -> Str>,
+    ) -> Result<String, Error> {
+        let mut text = String::new();
+        let status = self.call(|tables| {
+            // SAFETY: as in `publish`; the answer is readable as long as the host, and copied here.
+            unsafe {
+                let function = pick(tables.node.as_ref()?)?;
+                text.push_str(borrow::text(function(tables.host)));
+            }
+            Some(Status::OK)
+        })?;
+        Error::check(status, "ask the node")?;
+        Ok(text)
+    }
+
+    /// Whether the value of an `Authorization` header lets its bearer write here.
+    pub(crate) fn authorize(&self, authorization: &str) -> Result<bool, Error> {
+        let status = self.call(|tables| {
+            // SAFETY: as in `publish`.
+            unsafe {
+                let authorize = tables.node.as_ref()?.authorize?;
+                Some(authorize(tables.host, Str::new(authorization)))
+            }
+        })?;
+        match status {
+            Status::DENIED => Ok(false),
+            status => Error::check(status, "authorize").map(|()| true),
+        }
+    }
+
+    /// Hands over events of other nodes; as many outcomes as events.
+    pub(crate) fn relay(&self, events: &[abi::Relayed]) -> Result<Vec<abi::RelayOutcome>, Error> {
+        const NONE: abi::RelayOutcome =
+            abi::RelayOutcome { seq: 0, status: Status::FAILED, duplicate: 0 };
+        let mut outcomes = vec![NONE; events.len()];
+        let status = self.call(|tables| {
+            // SAFETY: as in `publish`; there is a place for the outcome of each event.
+            unsafe {
+                let relay = tables.relay.as_ref()?.relay?;
+                Some(relay(tables.host, events.as_ptr(), events.len(), outcomes.as_mut_ptr()))
+            }
+        })?;
+        Error::check(status, "relay")?;
+        Ok(outcomes)
     }
 
     /// Lends the label values to `call`, on the stack: this runs for every event of busy plugins.

@@ -1,12 +1,13 @@
 //! The plugin's handle on the host: cheap to clone, usable from any thread, harmless after the plugin's end.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use shimmer_abi::{LogLevel, MetricKind};
 
 use crate::gate::Gate;
-use crate::{AlertBuilder, Counter, Error, EventBuilder, Gauge};
+use crate::{AlertBuilder, Counter, Error, EventBuilder, Gauge, Relay, Relayed};
 
 /// What a plugin may do to the world.
 ///
@@ -48,6 +49,48 @@ impl Host {
     /// `Limit` beyond 8 MiB, `Unsupported` on a host without streams.
     pub fn publish(&self, topic: &str, event: &str, message: &str) -> Result<(), Error> {
         self.gate.publish(topic, event, message)
+    }
+
+    /// The node's id: the origin of every event that it takes.
+    ///
+    /// # Errors
+    /// `Unsupported` on a host that does not say it.
+    pub fn node_id(&self) -> Result<String, Error> {
+        self.gate.node(|node| node.id)
+    }
+
+    /// A folder of the plugin's own, which outlives it; there is one from [`crate::Plugin::start`] on. Needs the
+    /// permission `folder`.
+    ///
+    /// # Errors
+    /// `Denied` without the permission, `Unsupported` on a host without folders.
+    pub fn folder(&self) -> Result<PathBuf, Error> {
+        match self.gate.node(|node| node.folder)? {
+            path if path.is_empty() => {
+                Err(Error::Denied("a folder needs permissions.folder = true".to_owned()))
+            }
+            path => Ok(path.into()),
+        }
+    }
+
+    /// Whether `authorization`, the value of such a header (`Bearer TOKEN`), lets its bearer write without limits on
+    /// this node: for doors that the plugin opens itself. Routes are asked for by the host.
+    ///
+    /// # Errors
+    /// `Busy` while the host stops, `Unsupported` on a host that does not tell.
+    pub fn authorize(&self, authorization: &str) -> Result<bool, Error> {
+        self.gate.authorize(authorization)
+    }
+
+    /// Hands over events of other nodes, at most 1,024 and 8 MiB, and answers for each what became of it. Those that
+    /// are valid are durable when the call returns, in their order. It is no part of a transaction, and does not
+    /// wait for room: call it from a thread of your own.
+    ///
+    /// # Errors
+    /// `Busy` while they do not all fit into the ring and `Limit` when they never will: none is stored then. Of
+    /// single events: `Invalid`, `Denied` for the origin, `Limit`.
+    pub fn relay(&self, events: &[Relay<'_>]) -> Result<Vec<Result<Relayed, Error>>, Error> {
+        crate::relay::relay(&self.gate, events)
     }
 
     /// Declares a counter, shown as `shimmer_<plugin>_<name>`; `name` ends in `_total`. At most 4 label names.

@@ -58,6 +58,7 @@ mod host;
 mod http;
 mod metrics;
 mod plugin;
+mod relay;
 #[cfg(feature = "scaffold")]
 pub mod scaffold;
 pub mod testing;
@@ -71,5 +72,6 @@ pub use host::Host;
 pub use http::{Request, Response, Route};
 pub use metrics::{Counter, Gauge};
 pub use plugin::Plugin;
+pub use relay::{Relay, Relayed};
 pub use shimmer_abi as abi;
 pub use shimmer_abi::{Auth, LogLevel, RouteKind, Severity};

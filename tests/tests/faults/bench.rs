@@ -114,7 +114,8 @@ impl Bench {
                 "{{\"event_id\":\"{kind}-{id}\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"kind\":\"{kind}\",\"value\":{id},\"subject\":\"s\",\"data\":{data}}}\n"
             ));
         }
-        let receipt = Receipt { received_ns: 1, default_source: "tests", origin: "node" };
+        let receipt =
+            Receipt { received_ns: 1, default_source: "tests", origin: "node", unsigned: false };
         self.batch.parse_ndjson(lines.as_bytes(), &receipt, &Limits::default()).unwrap();
         assert_eq!(self.batch.rejected(), []);
         let events: Vec<_> = self.batch.events().map(|(_, event)| event).collect();

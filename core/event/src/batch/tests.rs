@@ -3,8 +3,12 @@
 use super::Batch;
 use crate::{BatchError, Limits, Receipt};
 
-const RECEIPT: Receipt<'static> =
-    Receipt { received_ns: 1_760_000_000_000_000_000, default_source: "default", origin: "n" };
+const RECEIPT: Receipt<'static> = Receipt {
+    received_ns: 1_760_000_000_000_000_000,
+    default_source: "default",
+    origin: "n",
+    unsigned: false,
+};
 
 fn event(id: usize) -> String {
     format!(r#"{{"event_id":"e{id}","timestamp":"2025-10-21T04:30:00Z","kind":"k","value":{id}}}"#)

@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use crate::{Event, EventError, Limits, Parser, Receipt};
 
-const RECEIPT: Receipt<'static> =
-    Receipt { received_ns: 1_760_000_000_000_000_000, default_source: "default", origin: "n" };
+const RECEIPT: Receipt<'static> = Receipt {
+    received_ns: 1_760_000_000_000_000_000,
+    default_source: "default",
+    origin: "n",
+    unsigned: false,
+};
 
 /// An event object: the given members over a good general or beauty event; an empty text leaves a member out.
 fn object(base: &[(&str, &str)], members: &[(&str, &str)]) -> String {

@@ -4,8 +4,12 @@ use serde_json::{Value, json};
 
 use crate::{Batch, CloudHeaders, EventError, Limits, Parser, Receipt, TAIL, rfc3339};
 
-const RECEIPT: Receipt<'static> =
-    Receipt { received_ns: 1_760_000_000_000_000_000, default_source: "default", origin: "n" };
+const RECEIPT: Receipt<'static> = Receipt {
+    received_ns: 1_760_000_000_000_000_000,
+    default_source: "default",
+    origin: "n",
+    unsigned: false,
+};
 
 type Shown = Result<Value, Vec<(String, String)>>;
 

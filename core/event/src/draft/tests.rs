@@ -6,8 +6,12 @@ use shimmer_abi::flags;
 use super::{AlertDraft, BeautyTexts, EventDraft};
 use crate::{Event, EventError, Limits, Parser, Receipt, TAIL};
 
-const RECEIPT: Receipt<'static> =
-    Receipt { received_ns: 1_760_000_000_000_000_000, default_source: "anomaly", origin: "n" };
+const RECEIPT: Receipt<'static> = Receipt {
+    received_ns: 1_760_000_000_000_000_000,
+    default_source: "anomaly",
+    origin: "n",
+    unsigned: false,
+};
 
 const DRAFT: EventDraft<'static> = EventDraft {
     event_id: "d1",

@@ -2,8 +2,12 @@
 
 use crate::{Event, EventError, Limits, Parser, Receipt, TAIL};
 
-const RECEIPT: Receipt<'static> =
-    Receipt { received_ns: 1_760_000_000_500_000_000, default_source: "default", origin: "node-1" };
+const RECEIPT: Receipt<'static> = Receipt {
+    received_ns: 1_760_000_000_500_000_000,
+    default_source: "default",
+    origin: "node-1",
+    unsigned: false,
+};
 
 fn shown(body: &str) -> String {
     let mut parser = Parser::default();
@@ -129,8 +133,23 @@ fn every_beauty_event_within_its_limits_fits() {
         widest(200),
     );
     let origin = "o".repeat(128);
-    let receipt = Receipt { received_ns: -1, default_source: "s", origin: &origin };
+    let receipt =
+        Receipt { received_ns: -1, default_source: "s", origin: &origin, unsigned: false };
     let mut parser = Parser::default();
     let event = parser.parse(body.as_bytes(), &receipt, &Limits::default()).expect("it fits");
     assert!(event.head.len() > 3900, "{}", event.head.len());
+}
+
+#[test]
+fn what_nobody_vouches_for_says_so() {
+    let receipt = Receipt { unsigned: true, ..RECEIPT };
+    let body = r#"{"event_id":"e","timestamp":"2025-10-21T04:30:00Z","kind":"k","value":1,"unsigned":false}"#;
+    let mut parser = Parser::default();
+    let event = parser.parse(body.as_bytes(), &receipt, &Limits::default()).expect(body);
+    let text = std::str::from_utf8(event.head).expect("UTF-8");
+    assert!(text.ends_with(r#""origin":"node-1","unsigned":true,"seq":"#), "{text}");
+    assert_eq!(event.flags, shimmer_abi::flags::UNSIGNED);
+    let event = parser.parse(body.as_bytes(), &RECEIPT, &Limits::default()).expect(body);
+    assert_eq!(event.flags, 0, "the next receipt has its own word");
+    assert!(!event.head.windows(8).any(|part| part == b"unsigned"));
 }

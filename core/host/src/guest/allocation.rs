@@ -90,7 +90,7 @@ fn runner(ring: &Ring, borrow: bool) -> Runner {
     };
     Runner {
         instance: Instance::over(plugin),
-        table: Arc::new(Table::new(Arc::clone(&desk), rules, Box::new(|_| None))),
+        table: Arc::new(Table::new(Arc::clone(&desk), rules, String::new(), Box::new(|_| None))),
         desk,
         events: Events { mapping, control, borrow },
         selection: Selection::new(vec!["kind".into()], 1),

@@ -12,7 +12,7 @@ use shimmer_abi::Status;
 use super::desk::Desk;
 use super::series::{Registry, Update};
 use crate::effects::{EmitRules, Encoded, MAX_HOPS};
-use crate::wire::{AlertSeverity, DerivedAlert, DerivedEvent, Effect, FromGuest};
+use crate::wire::{AlertSeverity, DerivedAlert, DerivedEvent, Effect, FromGuest, RelayedEvent};
 
 /// Bytes of effects that one transaction may hold.
 const MAX_TRANSACTION_BYTES: usize = 8 << 20;
@@ -28,6 +28,7 @@ pub(crate) struct Table {
     worker: Mutex<Option<ThreadId>>,
     in_transaction: AtomicBool,
     lookup: Box<dyn Fn(u64) -> Option<u32> + Send + Sync>,
+    folder: String,
 }
 
 #[derive(Default)]
@@ -39,10 +40,11 @@ struct Transaction {
 }
 
 impl Table {
-    /// `lookup` gives the flags of a sequence that is still in the ring.
+    /// `lookup` gives the flags of a sequence that is still in the ring; `folder` is the plugin's own, or empty.
     pub(crate) fn new(
         desk: Arc<Desk>,
         rules: EmitRules,
+        folder: String,
         lookup: Box<dyn Fn(u64) -> Option<u32> + Send + Sync>,
     ) -> Self {
         Self {
@@ -55,6 +57,7 @@ impl Table {
             worker: Mutex::default(),
             in_transaction: AtomicBool::new(false),
             lookup,
+            folder,
         }
     }
 
@@ -297,6 +300,9 @@ unsafe extern "C" fn set_error(host: *const abi::Host, message: abi::Str) {
 static METRICS: abi::MetricsHost =
     abi::MetricsHost { declare: Some(declare), set: Some(set_metric), add: Some(add_metric) };
 static TOPICS: abi::TopicsHost = abi::TopicsHost { publish: Some(publish) };
+static NODE: abi::NodeHost =
+    abi::NodeHost { id: Some(node_id), folder: Some(folder), authorize: Some(authorize) };
+static RELAY: abi::RelayHost = abi::RelayHost { relay: Some(relay) };
 
 unsafe extern "C" fn get_extension(_host: *const abi::Host, id: *const c_char) -> *const c_void {
     if id.is_null() {
@@ -308,6 +314,10 @@ unsafe extern "C" fn get_extension(_host: *const abi::Host, id: *const c_char) -
         (&raw const METRICS).cast()
     } else if id == abi::TOPICS_ID {
         (&raw const TOPICS).cast()
+    } else if id == abi::NODE_ID {
+        (&raw const NODE).cast()
+    } else if id == abi::RELAY_ID {
+        (&raw const RELAY).cast()
     } else {
         std::ptr::null()
     }
@@ -386,5 +396,79 @@ unsafe extern "C" fn publish(
         };
         let effect = Effect::Topic { topic, event, message: message.into_bytes() };
         Ok(table.ok_or(Status::INVALID)?.checked(effect, None))
+    })
+}
+
+unsafe extern "C" fn node_id(host: *const abi::Host) -> abi::Str {
+    // SAFETY: the table it was given; tables are leaked, and so are their texts.
+    unsafe { table(host) }.map_or(abi::Str::EMPTY, |table| abi::Str::new(&table.rules.node))
+}
+
+unsafe extern "C" fn folder(host: *const abi::Host) -> abi::Str {
+    // SAFETY: as in `node_id`.
+    unsafe { table(host) }.map_or(abi::Str::EMPTY, |table| abi::Str::new(&table.folder))
+}
+
+unsafe extern "C" fn authorize(host: *const abi::Host, authorization: abi::Str) -> Status {
+    guard(|| {
+        // SAFETY: the table it was given, and a text readable for the call.
+        let (table, authorization) = unsafe { (table(host), text(authorization, 8 << 10)?) };
+        let table = table.ok_or(Status::INVALID)?;
+        let answer = table.desk.ask(|id| FromGuest::Authorize { id, authorization });
+        Ok(answer.map_or_else(Status, |_| Status::OK))
+    })
+}
+
+unsafe extern "C" fn relay(
+    host: *const abi::Host,
+    events: *const abi::Relayed,
+    len: usize,
+    outcomes: *mut abi::RelayOutcome,
+) -> Status {
+    guard(|| {
+        // SAFETY: the table it was given.
+        let table = unsafe { table(host) }.ok_or(Status::INVALID)?;
+        if len == 0 {
+            return Ok(Status::OK);
+        }
+        if len > abi::MAX_RELAYED {
+            return Err(Status::LIMIT);
+        }
+        if events.is_null() || outcomes.is_null() {
+            return Err(Status::INVALID);
+        }
+        // SAFETY: the contract: `len` readable events with texts, for the call.
+        let given = unsafe { std::slice::from_raw_parts(events, len) };
+        if given.iter().fold(0, |sum: usize, e| sum.saturating_add(e.json.len))
+            > abi::MAX_RELAYED_BYTES
+        {
+            return Err(Status::LIMIT);
+        }
+        let read = |event: &abi::Relayed| -> Result<RelayedEvent, Status> {
+            // SAFETY: as above.
+            let (origin, json) = unsafe {
+                (text(event.origin, abi::NAME_BYTES)?, text(event.json, abi::MAX_RELAYED_BYTES)?)
+            };
+            let unsigned = match event.flags {
+                0 => false,
+                abi::relay_flags::UNSIGNED => true,
+                _ => return Err(Status::INVALID),
+            };
+            Ok(RelayedEvent { origin, json, unsigned })
+        };
+        let events = given.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let results = table.desk.relay(events).map_err(Status)?;
+        for (index, result) in results.into_iter().take(len).enumerate() {
+            let outcome = match result {
+                Ok((seq, duplicate)) => {
+                    let duplicate = u32::from(duplicate);
+                    abi::RelayOutcome { seq, status: Status::OK, duplicate }
+                }
+                Err(status) => abi::RelayOutcome { seq: 0, status: Status(status), duplicate: 0 },
+            };
+            // SAFETY: the contract: `len` places for outcomes.
+            unsafe { outcomes.add(index).write(outcome) };
+        }
+        Ok(Status::OK)
     })
 }

@@ -107,7 +107,7 @@ pub(crate) fn prepare(
     };
     let ring = Arc::clone(&events.mapping);
     let lookup = Box::new(move |seq| ring.flags(seq));
-    let table = Arc::new(Table::new(Arc::clone(&desk), rules, lookup));
+    let table = Arc::new(Table::new(Arc::clone(&desk), rules, hello.folder.clone(), lookup));
     let host = Arc::clone(&table).leak();
     let mut library = Library::load(Path::new(&hello.library))?;
     let instance = library.create(host, &hello.config_json, || table.take_error())?;

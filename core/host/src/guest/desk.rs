@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::wire::{Begin, FromGuest, HttpCall, ToGuest};
+use crate::wire::{Begin, FromGuest, HttpCall, RelayResult, RelayedEvent, ToGuest};
 
 /// Carries a message to the host.
 pub(crate) trait Link: Send + Sync {
@@ -28,10 +28,16 @@ pub(crate) enum Request {
 /// Most requests that wait for the worker; the host sends no more than it may have open.
 const MAX_REQUESTS: usize = 1_024;
 
+/// The host's answer to a question.
+enum Reply {
+    Ack(Result<u64, i32>),
+    Relayed(Result<Vec<RelayResult>, i32>),
+}
+
 #[derive(Default)]
 struct Inner {
     requests: VecDeque<Request>,
-    answers: HashMap<u64, Option<Result<u64, i32>>>,
+    answers: HashMap<u64, Option<Reply>>,
     next_id: u64,
     closed: bool,
 }
@@ -57,6 +63,21 @@ impl Desk {
 
     /// Sends the question made with a fresh id and waits for its answer; a closed desk answers `BUSY`.
     pub(crate) fn ask(&self, question: impl FnOnce(u64) -> FromGuest) -> Result<u64, i32> {
+        match self.wait_for(question)? {
+            Reply::Ack(result) => result,
+            Reply::Relayed(_) => Err(shimmer_abi::Status::FAILED.0),
+        }
+    }
+
+    /// As [`Desk::ask`], for events of other nodes.
+    pub(crate) fn relay(&self, events: Vec<RelayedEvent>) -> Result<Vec<RelayResult>, i32> {
+        match self.wait_for(|id| FromGuest::Relay { id, events })? {
+            Reply::Relayed(result) => result,
+            Reply::Ack(_) => Err(shimmer_abi::Status::FAILED.0),
+        }
+    }
+
+    fn wait_for(&self, question: impl FnOnce(u64) -> FromGuest) -> Result<Reply, i32> {
         let id = {
             let mut inner = self.lock();
             if inner.closed {
@@ -70,9 +91,10 @@ impl Desk {
         self.link.send(question(id));
         let mut inner = self.lock();
         loop {
-            if let Some(Some(result)) = inner.answers.get(&id).copied() {
-                inner.answers.remove(&id);
-                return result;
+            if matches!(inner.answers.get(&id), Some(Some(_)))
+                && let Some(Some(reply)) = inner.answers.remove(&id)
+            {
+                return Ok(reply);
             }
             if inner.closed {
                 inner.answers.remove(&id);
@@ -89,13 +111,8 @@ impl Desk {
             ToGuest::Begin(begin) => Request::Begin(begin),
             ToGuest::Call { id, call } => Request::Call(id, call),
             ToGuest::Stop => Request::Stop,
-            ToGuest::Ack { id, result } => {
-                if let Some(place) = self.lock().answers.get_mut(&id) {
-                    *place = Some(result);
-                }
-                self.answered.notify_all();
-                return;
-            }
+            ToGuest::Ack { id, result } => return self.reply(id, Reply::Ack(result)),
+            ToGuest::Relayed { id, result } => return self.reply(id, Reply::Relayed(result)),
         };
         let refused = {
             let mut inner = self.lock();
@@ -111,6 +128,13 @@ impl Desk {
         }
         self.answered.notify_all();
         (self.wake)();
+    }
+
+    fn reply(&self, id: u64, reply: Reply) {
+        if let Some(place) = self.lock().answers.get_mut(&id) {
+            *place = Some(reply);
+        }
+        self.answered.notify_all();
     }
 
     /// The host is gone or has let go: every wait ends.

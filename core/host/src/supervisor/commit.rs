@@ -10,7 +10,7 @@ use super::card::Reported;
 use super::run::Supervisor;
 use super::unix_now_ns;
 use crate::effects::Refusal;
-use crate::wire::{Effect, FromGuest, Series, ToGuest};
+use crate::wire::{Effect, FromGuest, RelayedEvent, Series, ToGuest};
 use crate::{CallError, guest};
 
 /// A transaction that waits for room in the ring.
@@ -41,6 +41,11 @@ impl Supervisor {
                 }
             }
             FromGuest::Emit { id, effect } => self.emit(id, effect),
+            FromGuest::Relay { id, events } => self.relay(id, &events),
+            FromGuest::Authorize { id, authorization } => {
+                let granted = self.context.events.authorize(&authorization);
+                self.acknowledge(id, if granted { Ok(0) } else { Err(Status::DENIED.0) });
+            }
             FromGuest::Log { level, message } => {
                 for line in message.lines() {
                     self.log(level, "log", line);
@@ -105,6 +110,19 @@ impl Supervisor {
         self.acknowledge(id, result);
     }
 
+    fn relay(&mut self, id: u64, events: &[RelayedEvent]) {
+        let result = match events.len() {
+            0..=shimmer_abi::MAX_RELAYED => {
+                self.relay.publish(events, &self.rules, unix_now_ns(), &self.producer)
+            }
+            _ => Err(Status::LIMIT),
+        };
+        if let Some(reason) = self.relay.take_reason() {
+            self.host_log(3, &format!("an event of another node is refused: {reason}"));
+        }
+        self.send(ToGuest::Relayed { id, result: result.map_err(|status| status.0) });
+    }
+
     /// Publishes effects with the cursor in one durable step; the sequence of the first event, 0 without one.
     fn publish(&mut self, effects: &[Effect], cursor: Option<u64>) -> Result<u64, Failure> {
         let received_ns = unix_now_ns();
@@ -163,7 +181,11 @@ impl Supervisor {
     }
 
     fn acknowledge(&mut self, id: u64, result: Result<u64, i32>) {
-        let sent = self.up.as_mut().map(|up| up.guest.send(ToGuest::Ack { id, result }));
+        self.send(ToGuest::Ack { id, result });
+    }
+
+    fn send(&mut self, message: ToGuest) {
+        let sent = self.up.as_mut().map(|up| up.guest.send(message));
         if matches!(sent, Some(Err(_))) {
             self.kill("it does not read what the host sends".into());
         }

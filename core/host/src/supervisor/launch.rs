@@ -1,5 +1,8 @@
 //! Starting an instance: library copy, control page, gate, state, greeting.
 
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +36,10 @@ impl Supervisor {
             Arc::new(ControlPage::create().map_err(|why| format!("control page: {why}"))?);
         self.attach(&control)?;
         let hello = Hello::new(&self.context.config, &self.config, &library, self.rules.emitter);
+        if !hello.folder.is_empty() {
+            private_folder(Path::new(&hello.folder))
+                .map_err(|why| format!("its folder {}: {why}", hello.folder))?;
+        }
         let guest = match self.config.isolation {
             Isolation::Process => Guest::spawn_process(
                 &self.context.config.executable,
@@ -189,4 +196,9 @@ impl Supervisor {
         }
         self.host_log(2, &format!("running, pid {pid}"));
     }
+}
+
+/// Makes a folder that only its owner can enter; it may be there.
+fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

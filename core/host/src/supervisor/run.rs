@@ -19,6 +19,7 @@ use crate::effects::{EmitRules, Encoded};
 use crate::guest::MAX_BATCH;
 use crate::host::Routes;
 use crate::log_tail::level_name;
+use crate::relay::Relay;
 use crate::wire::{FromGuest, ToGuest};
 use crate::{CallError, ControlError, HostEvents};
 
@@ -50,6 +51,7 @@ pub(crate) struct Supervisor {
     pub(super) policy: Policy,
     pub(super) rules: EmitRules,
     pub(super) encoded: Encoded,
+    pub(super) relay: Relay,
     pub(super) up: Option<Up>,
     pub(super) calls: OpenCalls,
     pub(super) launches: u64,
@@ -133,6 +135,7 @@ impl Supervisor {
             policy: Policy::default(),
             rules,
             encoded: Encoded::default(),
+            relay: Relay::default(),
             up: None,
             calls: OpenCalls::default(),
             launches: 0,

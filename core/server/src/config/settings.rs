@@ -375,7 +375,13 @@ static PLUGIN_SETTINGS: &[Setting] = &[
     live("permissions.read", Kind::List(Form::Path), "Paths it may read."),
     live("permissions.write", Kind::List(Form::Path), "Paths it may write."),
     live("permissions.source", Kind::List(Form::SourceGlob), "Sources its events may carry."),
+    live(
+        "permissions.origin",
+        Kind::List(Form::SourceGlob),
+        "Nodes whose events it may hand over.",
+    ),
     live("permissions.weights", Kind::Bool, "Whether it may set the weights of sources."),
+    live("permissions.folder", Kind::Bool, "Whether it gets a folder of its own."),
     live("limits.memory_bytes", int(1 << 20, i64::MAX), "Private resident memory in bytes."),
     live("limits.threads", int(1, 100_000), "Threads."),
     live("limits.cpu_percent", int(0, 100_000), "Percent of one core; 0 for no limit."),

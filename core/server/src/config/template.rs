@@ -31,6 +31,7 @@ const PLUGINS: &str = "\
 #     delivery = \"gating\"                     # or \"lossy\": events wait for nobody
 #     kinds = [\"temperature\"]                 # empty: those the plugin asks for
 #     permissions = { net = [\"listen:8091\", \"connect:*\"], read = [], write = [] }
+#                              # also source = [], origin = [], weights = true, folder = true
 #     limits = { memory_bytes = 536870912, threads = 64, cpu_percent = 0 }     # 0: no limit
 #     [plugin.config]                           # what the plugin itself validates
 #     limit = 30.0

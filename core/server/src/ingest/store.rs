@@ -270,6 +270,7 @@ pub(super) fn receipt<'a>(app: &'a App, admitted: &'a Admitted) -> Receipt<'a> {
         received_ns: unix_ns(SystemTime::now()),
         default_source: &admitted.caller.name,
         origin: &app.node_id,
+        unsigned: false,
     }
 }
 

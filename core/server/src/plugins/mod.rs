@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use http::Method;
 use shimmer_event::Limits;
-use shimmer_host::{HostConfig, HostError, HostEvents, Refused};
+use shimmer_host::{HostConfig, HostError, HostEvents, Permissions, Refused};
 use shimmer_ring::Ring;
 use shimmer_view::{Histories, History, Sample};
 
 use crate::ServerError;
+use crate::auth::Auth;
 use crate::config::{Config, Loaded, Place, PluginTable, Problem, Problems};
 use crate::fold::Fold;
 use crate::ingest::unix_ns;
@@ -36,9 +37,10 @@ pub(crate) struct Plugins {
     fold: Arc<Fold>,
 }
 
-/// Hands the plugins' messages to the streams.
+/// Hands the plugins' messages to the streams, and answers what they may ask.
 struct Events {
     streams: Arc<StreamHub>,
+    auth: Arc<Auth>,
 }
 
 /// What serves a path.
@@ -62,10 +64,11 @@ impl Plugins {
         node_id: &str,
         streams: &Arc<StreamHub>,
         fold: &Arc<Fold>,
+        auth: &Arc<Auth>,
     ) -> Result<Self, ServerError> {
         let settings = settings(config, node_id);
         fold.trust(weighing(config));
-        let events = Arc::new(Events { streams: streams.clone() });
+        let events = Arc::new(Events { streams: streams.clone(), auth: auth.clone() });
         let host = PluginHost::start(ring.clone(), settings, tables(config), events)
             .map_err(|error| ServerError::Host(Box::new(error)))?;
         Ok(Self {
@@ -187,6 +190,10 @@ impl HostEvents for Events {
     fn routes_changed(&self) {
         // The table is made again when the host's list is another one; see `Plugins::routes`.
     }
+
+    fn authorize(&self, authorization: &str) -> bool {
+        self.auth.operator_by(Some(authorization.as_bytes())).is_ok()
+    }
 }
 
 /// The topic of a plugin's stream as the fan-out knows it: no plugin can send to another's.
@@ -202,7 +209,28 @@ fn tables(config: &Config) -> Vec<PluginTable> {
             tables.push(PluginTable { name: name.clone(), ..PluginTable::default() });
         }
     }
-    tables
+    tables.into_iter().map(granted).collect()
+}
+
+/// What a bundled plugin may reach where its table says nothing of it: what it cannot do without, on the ports that
+/// its configuration names.
+fn granted(mut table: PluginTable) -> PluginTable {
+    if table.name != "gossip" || !table.is_bundled() || table.permissions != Permissions::default()
+    {
+        return table;
+    }
+    let port = |key: &str| table.config.get(key).and_then(serde_json::Value::as_u64);
+    let listen = [Some(port("port").unwrap_or(8091)), port("json_port")];
+    let listen = listen.into_iter().flatten().filter(|port| *port != 0);
+    table.permissions.net = listen.map(|port| format!("listen:{port}")).collect();
+    table.permissions.net.push("connect:*".to_owned());
+    for key in ["key_file", "psk_file"] {
+        let file = table.config.get(key).and_then(serde_json::Value::as_str);
+        table.permissions.read.extend(file.map(PathBuf::from));
+    }
+    table.permissions.origin = vec!["*".to_owned()];
+    table.permissions.folder = true;
+    table
 }
 
 /// What the host is told besides its plugins.

@@ -180,7 +180,7 @@ impl Lent {
             (0, input.kind.as_str()),
             (1, input.subject.as_str()),
             (2, input.source.as_str()),
-            (3, "test-node"),
+            (3, super::recorder::NODE),
         ] {
             let id = self.intern(name);
             [&mut self.kind, &mut self.subject, &mut self.source, &mut self.origin][column]

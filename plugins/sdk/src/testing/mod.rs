@@ -10,7 +10,7 @@ mod recorder;
 mod tests;
 
 pub use columns::Input;
-pub use recorder::{Effect, Message};
+pub use recorder::{Effect, Handed, Message};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -145,6 +145,11 @@ impl<P: Plugin> Bench<P> {
     /// Takes the messages that were published since the last time.
     pub fn take_messages(&mut self) -> Vec<Message> {
         std::mem::take(&mut self.recorder.lock().messages)
+    }
+
+    /// Takes the events of other nodes that were handed over since the last time.
+    pub fn take_handed(&mut self) -> Vec<Handed> {
+        std::mem::take(&mut self.recorder.lock().handed)
     }
 
     /// The weights that the plugin has set.

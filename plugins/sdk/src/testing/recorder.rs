@@ -17,6 +17,9 @@ use shimmer_abi::{Bytes, LogLevel, MetricKind, Severity, Status, Str};
 use super::Failure;
 use crate::borrow;
 
+/// Id of the node of a test, as in its batches.
+pub(super) const NODE: &str = "test-node";
+
 /// An event that the plugin emitted; an alert is one of kind `alert`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
@@ -49,6 +52,17 @@ pub struct Message {
     pub text: String,
 }
 
+/// An event of another node that the plugin handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// The node that took it.
+    pub origin: String,
+    /// As it would be posted.
+    pub json: String,
+    /// Nobody vouches for it.
+    pub unsigned: bool,
+}
+
 /// The host that an instance sees.
 pub(super) struct Recorder {
     host: Rc<abi::Host>,
@@ -59,6 +73,7 @@ pub(super) struct Recorder {
 pub(super) struct Record {
     pub(super) events: Vec<Effect>,
     pub(super) messages: Vec<Message>,
+    pub(super) handed: Vec<Handed>,
     pub(super) weights: BTreeMap<String, f64>,
     pub(super) log: Vec<(LogLevel, String)>,
     name: &'static str,
@@ -90,6 +105,7 @@ impl Recorder {
         let record = Arc::new(Mutex::new(Record {
             events: Vec::new(),
             messages: Vec::new(),
+            handed: Vec::new(),
             weights: BTreeMap::new(),
             log: Vec::new(),
             name,
@@ -209,10 +225,30 @@ impl Record {
     }
 
     fn may_speak_as(&self, source: &str) -> bool {
-        self.permissions.iter().filter_map(|one| one.strip_prefix("source=")).any(|allowed| {
-            allowed == source
-                || allowed.strip_suffix('*').is_some_and(|head| source.starts_with(head))
+        self.is_permitted("source=", source)
+    }
+
+    fn is_permitted(&self, what: &str, name: &str) -> bool {
+        self.permissions.iter().filter_map(|one| one.strip_prefix(what)).any(|allowed| {
+            allowed == name || allowed.strip_suffix('*').is_some_and(|head| name.starts_with(head))
         })
+    }
+
+    /// Takes an event of another node; ids are not compared.
+    fn hand(&mut self, event: Handed) -> Result<u64, Status> {
+        if event.origin.is_empty() || event.origin.len() > 128 {
+            return Err(Status::INVALID);
+        }
+        let own = event.origin == NODE && !event.unsigned;
+        if own || !self.is_permitted("origin=", &event.origin) {
+            return Err(Status::DENIED);
+        }
+        if !serde_json::from_str(&event.json).is_ok_and(|json: Value| json.is_object()) {
+            return Err(Status::INVALID);
+        }
+        self.handed.push(event);
+        self.next_seq += 1;
+        Ok(self.next_seq - 1)
     }
 }
 
@@ -338,15 +374,59 @@ unsafe extern "C" fn get_extension(_host: *const abi::Host, id: *const c_char) -
     static METRICS: abi::MetricsHost =
         abi::MetricsHost { declare: Some(declare), set: Some(metric_set), add: Some(metric_add) };
     static TOPICS: abi::TopicsHost = abi::TopicsHost { publish: Some(publish) };
+    static NODE_HOST: abi::NodeHost =
+        abi::NodeHost { id: Some(node_id), folder: None, authorize: Some(authorize) };
+    static RELAY: abi::RelayHost = abi::RelayHost { relay: Some(relay) };
     // SAFETY: the plugin passes an identifier that ends in NUL.
     let id = unsafe { CStr::from_ptr(id) };
     if id == abi::METRICS_ID {
         (&raw const METRICS).cast()
     } else if id == abi::TOPICS_ID {
         (&raw const TOPICS).cast()
+    } else if id == abi::NODE_ID {
+        (&raw const NODE_HOST).cast()
+    } else if id == abi::RELAY_ID {
+        (&raw const RELAY).cast()
     } else {
         ptr::null()
     }
+}
+
+unsafe extern "C" fn node_id(_host: *const abi::Host) -> Str {
+    Str::new(NODE)
+}
+
+unsafe extern "C" fn authorize(_host: *const abi::Host, authorization: Str) -> Status {
+    // SAFETY: the text is lent for the call.
+    match unsafe { borrow::text(authorization) } {
+        "Bearer test" => Status::OK,
+        _ => Status::DENIED,
+    }
+}
+
+unsafe extern "C" fn relay(
+    host: *const abi::Host,
+    events: *const abi::Relayed,
+    len: usize,
+    outcomes: *mut abi::RelayOutcome,
+) -> Status {
+    if len > abi::MAX_RELAYED {
+        return Status::LIMIT;
+    }
+    // SAFETY: events with their texts and a place for each outcome are lent for the call.
+    unsafe {
+        let mut record = record(host);
+        for (index, event) in borrow::slice(events, len).iter().enumerate() {
+            let result = record.hand(Handed {
+                origin: borrow::text(event.origin).to_owned(),
+                json: borrow::text(event.json).to_owned(),
+                unsigned: event.flags & abi::relay_flags::UNSIGNED != 0,
+            });
+            let (seq, status) = result.map_or_else(|status| (0, status), |seq| (seq, Status::OK));
+            outcomes.add(index).write(abi::RelayOutcome { seq, status, duplicate: 0 });
+        }
+    }
+    Status::OK
 }
 
 unsafe extern "C" fn publish(

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("core/abi", 0),
     ("plugins/alerts", 0),
     ("plugins/detect", 0),
+    ("plugins/mesh", 0),
     ("renderers/fractal", 0),
     ("core/event", 1),
     ("core/ring", 1),

@@ -1,0 +1,354 @@
+//! The envelope: one event with who signed it and where it stands in its origin's sequence.
+//!
+//! The rule: a [`Verified`] comes from a signature made or checked here, or from the caller's own store, and only such
+//! go further. The signed bytes are the ASCII line `shimmer-gossip-v1`, one LF, and the RFC 8785 text of
+//! `{alg, epoch, event, max_ttl, origin, seq}`, of a hybrid also `pq`.
+
+use std::fmt;
+use std::io::Write as _;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use fips204::ml_dsa_44;
+use fips204::traits::{SerDes as _, Verifier as _};
+
+use crate::facts::Facts;
+use crate::jcs;
+use crate::keys::{Keys, Origin, PQ_KEY_BYTES, PQ_SIG_BYTES, pq_hash};
+use crate::reason::Reason;
+
+/// The first line of what is signed; nothing else signed with such a key begins with it.
+pub const DOMAIN: &str = "shimmer-gossip-v1";
+/// Epochs, sequences and ttls are below this, so that every JSON reader has them exactly.
+pub const NUMBER_LIMIT: u64 = 1 << 53;
+/// Bytes of an event's canonical text, at most.
+pub const MAX_EVENT_BYTES: usize = 64 * 1024;
+
+/// How an envelope is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Alg {
+    /// RFC 8032.
+    Ed25519,
+    /// Both signatures over the same bytes; a forger must break both.
+    Hybrid,
+}
+
+impl Alg {
+    /// The member `alg`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::Hybrid => "ed25519+ml-dsa-44",
+        }
+    }
+
+    /// The algorithm of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Ed25519, Self::Hybrid].into_iter().find(|alg| alg.as_str() == name)
+    }
+}
+
+/// The place of an envelope: no two with different content are honest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogKey {
+    /// Who signed.
+    pub origin: Origin,
+    /// Unix milliseconds at which the origin began to count from 1; a later epoch is a new count.
+    pub epoch: u64,
+}
+
+/// The place of an envelope in the mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    /// Its log.
+    pub log: LogKey,
+    /// From 1, without gaps.
+    pub seq: u64,
+}
+
+/// The second key and signature of a hybrid.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PqProof {
+    /// The ML-DSA-44 key; the signed bytes hold its SHA-256.
+    pub key: Box<[u8; PQ_KEY_BYTES]>,
+    /// Over the same bytes as `sig`, with an empty context.
+    pub sig: Box<[u8; PQ_SIG_BYTES]>,
+}
+
+/// An event on its way, as somebody claims it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Its place.
+    pub id: Id,
+    /// How many hops a packet of the JSON gateway with it may make at most; at least 1.
+    pub max_ttl: u64,
+    /// An object in canonical text, exactly as signed.
+    pub event: Box<str>,
+    /// Ed25519.
+    pub sig: [u8; 64],
+    /// Of a hybrid.
+    pub pq: Option<PqProof>,
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, max_ttl, event, .. } = self;
+        write!(f, "Envelope({:?}/{}/{} ttl {max_ttl} {event})", id.log.origin, id.log.epoch, id.seq)
+    }
+}
+
+impl Envelope {
+    /// How it is signed.
+    #[must_use]
+    pub fn alg(&self) -> Alg {
+        if self.pq.is_some() { Alg::Hybrid } else { Alg::Ed25519 }
+    }
+
+    /// What the signatures cover.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320 + self.event.len());
+        self.write_signed(self.pq.as_ref().map(|pq| pq_hash(&pq.key)).as_ref(), &mut out);
+        out
+    }
+
+    fn write_signed(&self, pq: Option<&[u8; 32]>, out: &mut Vec<u8>) {
+        let mut origin = [0; 64];
+        let hexed = hex::encode_to_slice(self.id.log.origin.as_bytes(), &mut origin);
+        debug_assert!(hexed.is_ok(), "64 digits for 32 bytes");
+        let alg = if pq.is_some() { Alg::Hybrid } else { Alg::Ed25519 };
+        let head = write!(
+            out,
+            "{DOMAIN}\n{{\"alg\":\"{}\",\"epoch\":{},\"event\":{},\"max_ttl\":{},\"origin\":\"",
+            alg.as_str(),
+            self.id.log.epoch,
+            self.event,
+            self.max_ttl
+        );
+        out.extend_from_slice(&origin);
+        if let Some(pq) = pq {
+            out.extend_from_slice(b"\",\"pq\":\"");
+            out.extend_from_slice(hex::encode(pq).as_bytes());
+        }
+        let tail = write!(out, "\",\"seq\":{}}}", self.id.seq);
+        debug_assert!(head.is_ok() && tail.is_ok(), "a Vec takes every byte");
+    }
+
+    /// Bytes that it takes in memory and, nearly, on the wire.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let pq = if self.pq.is_some() { PQ_KEY_BYTES + PQ_SIG_BYTES } else { 0 };
+        32 + 64 + 24 + self.event.len() + pq
+    }
+
+    /// What needs no key: bounds, the canonical form, the ttl.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Oversize`], [`Reason::Malformed`] or [`Reason::Ttl`].
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        if self.event.len() > MAX_EVENT_BYTES {
+            return Err(Reason::Oversize);
+        }
+        let numbers = [self.id.log.epoch, self.id.seq, self.max_ttl];
+        let bounded = numbers.iter().all(|n| *n < NUMBER_LIMIT) && self.id.seq >= 1;
+        if !bounded || !self.event.starts_with('{') || !jcs::is_canonical(&self.event) {
+            return Err(Reason::Malformed);
+        }
+        if self.max_ttl == 0 { Err(Reason::Ttl) } else { Ok(()) }
+    }
+}
+
+/// Checks signatures. It keeps the last keys in their unpacked form, so one serves one thread for long.
+#[derive(Default)]
+pub struct Verifier {
+    key: Option<(Origin, VerifyingKey)>,
+    pq: Option<(Box<[u8; PQ_KEY_BYTES]>, [u8; 32], Box<ml_dsa_44::PublicKey>)>,
+    message: Vec<u8>,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// The envelope, if everything it claims holds. Costs one verification of Ed25519, of a hybrid also one of
+    /// ML-DSA-44.
+    ///
+    /// # Errors
+    ///
+    /// The reason to count, and to refuse whoever sent it.
+    pub fn verify(&mut self, envelope: Envelope) -> Result<Verified, Reason> {
+        envelope.check()?;
+        let hash = match &envelope.pq {
+            Some(pq) => Some(self.pq_key(&pq.key)?),
+            None => None,
+        };
+        self.message.clear();
+        envelope.write_signed(hash.as_ref(), &mut self.message);
+        let key = self.ed_key(envelope.id.log.origin)?;
+        let sig = Signature::from_bytes(&envelope.sig);
+        key.verify_strict(&self.message, &sig).map_err(|_| Reason::Signature)?;
+        if let (Some(pq), Some((_, _, key))) = (&envelope.pq, &self.pq)
+            && !key.verify(&self.message, &pq.sig, &[])
+        {
+            return Err(Reason::Signature);
+        }
+        Ok(Verified::new(envelope, hash))
+    }
+
+    fn ed_key(&mut self, origin: Origin) -> Result<VerifyingKey, Reason> {
+        if let Some((cached, key)) = &self.key
+            && *cached == origin
+        {
+            return Ok(*key);
+        }
+        let key = origin.verifying_key()?;
+        self.key = Some((origin, key));
+        Ok(key)
+    }
+
+    /// Makes `self.pq` the key, and returns its hash.
+    fn pq_key(&mut self, bytes: &[u8; PQ_KEY_BYTES]) -> Result<[u8; 32], Reason> {
+        if let Some((cached, hash, _)) = &self.pq
+            && **cached == *bytes
+        {
+            return Ok(*hash);
+        }
+        let key = ml_dsa_44::PublicKey::try_from_bytes(*bytes).map_err(|_| Reason::Signature)?;
+        let hash = pq_hash(bytes);
+        self.pq = Some((Box::new(*bytes), hash, Box::new(key)));
+        Ok(hash)
+    }
+}
+
+/// An envelope whose signatures hold. Cloning shares it.
+#[derive(Clone)]
+pub struct Verified(Arc<Inner>);
+
+struct Inner {
+    envelope: Envelope,
+    pq_hash: Option<[u8; 32]>,
+    facts: Facts,
+}
+
+impl Verified {
+    fn new(envelope: Envelope, pq_hash: Option<[u8; 32]>) -> Self {
+        let facts = Facts::read(&envelope.event);
+        Self(Arc::new(Inner { envelope, pq_hash, facts }))
+    }
+
+    /// An envelope that was verified before it was written to the caller's own store. For nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Verifier::verify`] without the signatures: a store that was damaged.
+    pub fn from_own_store(envelope: Envelope) -> Result<Self, Reason> {
+        envelope.check()?;
+        let hash = envelope.pq.as_ref().map(|pq| pq_hash(&pq.key));
+        Ok(Self::new(envelope, hash))
+    }
+
+    /// SHA-256 of the ML-DSA key of a hybrid.
+    #[must_use]
+    pub fn pq_hash(&self) -> Option<[u8; 32]> {
+        self.0.pq_hash
+    }
+
+    /// What is shown of the event.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.0.facts
+    }
+}
+
+impl Deref for Verified {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.0.envelope
+    }
+}
+
+impl PartialEq for Verified {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.envelope == other.0.envelope
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.envelope.fmt(f)
+    }
+}
+
+/// Signs the events of this node, each with the next sequence.
+#[derive(Debug)]
+pub struct Author {
+    keys: Keys,
+    epoch: u64,
+    next: u64,
+    max_ttl: u64,
+}
+
+impl Author {
+    /// `next` is 1 in a new epoch, else one more than the last sequence that ever left this node in `epoch`: two events
+    /// with one sequence are an equivocation, and the others keep the first alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Malformed`] for numbers that no envelope may hold, [`Reason::Ttl`] for a `max_ttl` of 0.
+    pub fn new(keys: Keys, epoch: u64, next: u64, max_ttl: u64) -> Result<Self, Reason> {
+        if epoch >= NUMBER_LIMIT || next == 0 || next >= NUMBER_LIMIT || max_ttl >= NUMBER_LIMIT {
+            return Err(Reason::Malformed);
+        }
+        if max_ttl == 0 { Err(Reason::Ttl) } else { Ok(Self { keys, epoch, next, max_ttl }) }
+    }
+
+    /// The log that it writes.
+    #[must_use]
+    pub fn log(&self) -> LogKey {
+        LogKey { origin: self.keys.origin(), epoch: self.epoch }
+    }
+
+    /// The sequence of the next event.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Signs a JSON object, which is put into canonical form first. The same event with the same sequence gives the
+    /// same envelope, byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Malformed`] for what has no canonical form, [`Reason::Oversize`] for what is longer than
+    /// [`MAX_EVENT_BYTES`]; the sequence is not used up then.
+    pub fn sign(&mut self, event: &str) -> Result<Verified, Reason> {
+        let event = jcs::canonicalise(event)?.into();
+        let pq = self
+            .keys
+            .pq_public()
+            .map(|key| PqProof { key: Box::new(*key), sig: Box::new([0; PQ_SIG_BYTES]) });
+        let id = Id { log: self.log(), seq: self.next };
+        let mut envelope = Envelope { id, max_ttl: self.max_ttl, event, sig: [0; 64], pq };
+        envelope.check()?;
+        let hash = self.keys.pq_hash();
+        let mut message = Vec::with_capacity(320 + envelope.event.len());
+        envelope.write_signed(hash.as_ref(), &mut message);
+        envelope.sig = self.keys.sign(&message);
+        if let (Some(pq), Some(sig)) = (&mut envelope.pq, self.keys.sign_pq(&message)) {
+            pq.sig = Box::new(sig);
+        }
+        self.next += 1;
+        Ok(Verified::new(envelope, hash))
+    }
+}
+
+#[cfg(test)]
+mod tests;

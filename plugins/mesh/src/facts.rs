@@ -1,0 +1,104 @@
+//! What the federation shows of an event: its time, its beauty and the label of the node that took it.
+//!
+//! The rule: the mesh carries any object. Whether it is an event is the host's to say; a member that is missing or of
+//! another kind is absent here, and nothing is refused for it.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+/// Bytes of a label that are kept.
+pub const MAX_LABEL: usize = 128;
+
+/// What was read from an event's text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// `timestamp`, in Unix milliseconds.
+    pub time_ms: Option<i64>,
+    /// `beauty_score`, or `value` where `kind` is `beauty`.
+    pub beauty: Option<f64>,
+    /// `origin`: the label of the node that took the event.
+    pub label: Option<Box<str>>,
+}
+
+impl Facts {
+    pub(crate) fn read(event: &str) -> Self {
+        let Ok(members) = serde_json::from_str::<Members<'_>>(event) else {
+            return Self::default();
+        };
+        let time = members.timestamp.and_then(|text| text.parse::<Timestamp>().ok());
+        let is_beauty = members.kind.as_deref().is_none_or(|kind| kind == "beauty");
+        let beauty = members.beauty_score.or(members.value).filter(|_| is_beauty);
+        let fits = |label: &Cow<'_, str>| !label.is_empty() && label.len() <= MAX_LABEL;
+        Self {
+            time_ms: time.map(|time| time.as_millisecond()),
+            beauty,
+            label: members.origin.filter(fits).map(Into::into),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Members<'e> {
+    #[serde(borrow, default, deserialize_with = "text")]
+    timestamp: Option<Cow<'e, str>>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    kind: Option<Cow<'e, str>>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    origin: Option<Cow<'e, str>>,
+    #[serde(default, deserialize_with = "number")]
+    beauty_score: Option<f64>,
+    #[serde(default, deserialize_with = "number")]
+    value: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Loose<'e> {
+    Number(f64),
+    Text(#[serde(borrow)] Cow<'e, str>),
+    Other(serde::de::IgnoredAny),
+}
+
+fn text<'de: 'e, 'e, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'e, str>>, D::Error> {
+    Ok(match Loose::deserialize(from)? {
+        Loose::Text(text) => Some(text),
+        Loose::Number(_) | Loose::Other(_) => None,
+    })
+}
+
+fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    Ok(match Loose::deserialize(from)? {
+        Loose::Number(number) => Some(number),
+        Loose::Text(_) | Loose::Other(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_read() {
+        let facts = Facts::read(
+            r#"{"beauty_score":0.5,"event_id":"a","kind":"beauty","origin":"n-1","timestamp":"1970-01-01T00:01:00.25Z"}"#,
+        );
+        let label = Some("n-1".into());
+        assert_eq!(facts, Facts { time_ms: Some(60_250), beauty: Some(0.5), label });
+        let escaped = Facts::read("{\"origin\":\"n\\\"1\",\"kind\":\"x\",\"value\":1}");
+        assert_eq!(escaped.label.as_deref(), Some("n\"1"));
+        assert_eq!(escaped.beauty, None);
+    }
+
+    #[test]
+    fn what_is_of_another_kind_is_absent() {
+        let odd =
+            r#"{"beauty_score":"x","kind":{"a":1},"origin":["n"],"timestamp":7,"value":null}"#;
+        assert_eq!(Facts::read(odd), Facts::default());
+        assert_eq!(Facts::read("[]"), Facts::default());
+        assert_eq!(Facts::read(r#"{"timestamp":"yesterday"}"#), Facts::default());
+        let long = format!("{{\"origin\":\"{}\"}}", "x".repeat(MAX_LABEL + 1));
+        assert_eq!(Facts::read(&long), Facts::default());
+    }
+}

@@ -53,6 +53,15 @@ impl Server {
     pub fn start(config: &str) -> Self {
         let program =
             std::env::var_os("BENCH_PROGRAM").map_or_else(|| built("shimmer"), PathBuf::from);
+        Self::start_as(&program, config)
+    }
+
+    /// The same of the build at `program`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_as(program: &Path, config: &str) -> Self {
         let arguments = |dir: &Path, address: SocketAddr| {
             // What a plugin costs is measured by itself.
             let config = match config.contains("[plugins]") {
@@ -65,7 +74,7 @@ impl Server {
         };
         let is_ready =
             |address| Client::open(address).is_some_and(|mut client| client.get("/ready").0 == 200);
-        Self::launch(&program, arguments, is_ready)
+        Self::launch(program, arguments, is_ready)
     }
 
     /// Starts any program: `arguments` puts its files into the folder where it runs and tells it the

@@ -29,14 +29,14 @@ const BATCHES: u64 = 200;
 
 /// Who is asked, and whose processor time counts.
 struct Target {
-    name: &'static str,
+    name: String,
     pid: u32,
     generator: Generator,
     events: usize,
 }
 
 impl Target {
-    fn new(name: &'static str, pid: u32, connections: usize, shot: &Shot, of: SocketAddr) -> Self {
+    fn new(name: String, pid: u32, connections: usize, shot: &Shot, of: SocketAddr) -> Self {
         let expect = if name.starts_with(OURS) { Expect::Stored } else { Expect::Status };
         let mut generator = Generator::open(of, connections, shot, expect);
         // Warm: connections accepted, buffers grown, names known.
@@ -56,20 +56,17 @@ impl Target {
 /// How the names of our own cases begin.
 const OURS: &str = "shimmer";
 
-/// Prints the table of `targets`, and gives what ours were told.
-fn compare(title: &str, reference: &str, requests: u64, targets: &mut [Target]) -> Told {
+/// Prints the table of `targets`.
+fn compare(title: &str, reference: &str, requests: u64, targets: &mut [Target]) {
     let mut cases: Vec<_> = targets
         .iter_mut()
         .map(|target| Case {
-            name: target.name.to_owned(),
+            name: target.name.clone(),
             measure: Box::new(|| target.measure(requests)),
         })
         .collect();
     let table = rounds(title, "CPU us", reference, wanted_rounds(), &mut cases);
     println!("{}", table.with_decimals(3));
-    drop(cases);
-    let ours = targets.iter().filter(|target| target.name.starts_with(OURS));
-    ours.fold(Told::default(), |told, target| told.and(target.generator.told))
 }
 
 fn wanted_rounds() -> usize {
@@ -101,40 +98,47 @@ fn counted(address: SocketAddr) -> Told {
 }
 
 /// `POST /event` on 64 connections, `depth` requests in each write.
-fn singles(server: &Server, depth: usize) -> Told {
+fn singles(servers: &[Ours], depth: usize) -> Vec<Target> {
     let (hyper, salvo) = (Peer::start(Kind::Hyper), Peer::start(Kind::Salvo));
-    let ours = ("shimmer", server.pid(), server.address);
-    let peer = |name, peer: &Peer| (name, peer.pid(), peer.address);
-    let mut targets: Vec<_> = [ours, peer("hyper", &hyper), peer("salvo", &salvo)]
-        .into_iter()
+    let ours = servers.iter().map(|ours| (ours.name(""), ours.server.pid(), ours.server.address));
+    let peer = |name: &str, peer: &Peer| (name.to_owned(), peer.pid(), peer.address);
+    let mut targets: Vec<_> = ours
+        .chain([peer("hyper", &hyper), peer("salvo", &salvo)])
         .map(|(name, pid, address)| {
             Target::new(name, pid, CONNECTIONS, &Shot::single(address, depth), address)
         })
         .collect();
     let title = format!("POST /event, {depth} in a write");
-    compare(&title, "hyper", SINGLES * depth.min(4) as u64, &mut targets)
+    compare(&title, "hyper", SINGLES * depth.min(4) as u64, &mut targets);
+    targets
 }
 
 /// `POST /events`.
-fn batches(server: &Server) -> Told {
+fn batches(servers: &[Ours]) -> Vec<Target> {
     let (receive, parse) = (Peer::start(Kind::Receive), Peer::start(Kind::Parse));
-    let ours = (server.pid(), server.address);
-    let peer = |peer: &Peer| (peer.pid(), peer.address);
-    let mut targets: Vec<_> = [
-        ("shimmer, beauty events", ours, Form::Beauty),
-        ("shimmer, general events", ours, Form::General),
-        ("shimmer, an array of them", ours, Form::Array),
-        ("shimmer, written otherwise", ours, Form::Otherwise),
-        ("hyper, receiving alone", peer(&receive), Form::General),
-        ("hyper, sonic-rs, nothing stored", peer(&parse), Form::General),
-    ]
-    .into_iter()
-    .map(|(name, (pid, address), form)| {
-        Target::new(name, pid, BATCH_CONNECTIONS, &Shot::batch(address, form), address)
-    })
-    .collect();
+    let forms = [
+        (", beauty events", Form::Beauty),
+        (", general events", Form::General),
+        (", an array of them", Form::Array),
+        (", written otherwise", Form::Otherwise),
+    ];
+    let ours = servers.iter().flat_map(|ours| {
+        let (pid, address) = (ours.server.pid(), ours.server.address);
+        forms.into_iter().map(move |(what, form)| (ours.name(what), pid, address, form))
+    });
+    let peer = |name: &str, peer: &Peer| (name.to_owned(), peer.pid(), peer.address, Form::General);
+    let mut targets: Vec<_> = ours
+        .chain([
+            peer("hyper, receiving alone", &receive),
+            peer("hyper, sonic-rs, nothing stored", &parse),
+        ])
+        .map(|(name, pid, address, form)| {
+            Target::new(name, pid, BATCH_CONNECTIONS, &Shot::batch(address, form), address)
+        })
+        .collect();
     let title = "POST /events, batches of 1,000, an event";
-    compare(title, "shimmer, beauty events", BATCHES, &mut targets)
+    compare(title, "shimmer, beauty events", BATCHES, &mut targets);
+    targets
 }
 
 fn main() {
@@ -148,11 +152,15 @@ fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let wanted = |group: &str| only.as_ref().is_none_or(|only| only == group);
     if ["single", "pipelined"].into_iter().any(wanted) {
-        costs(true, |server| {
-            let none = Told::default;
-            let single = if wanted("single") { singles(server, 1) } else { none() };
-            let pipelined = if wanted("pipelined") { singles(server, PIPELINED) } else { none() };
-            single.and(pipelined)
+        costs(true, |servers| {
+            let mut targets = Vec::new();
+            if wanted("single") {
+                targets.extend(singles(servers, 1));
+            }
+            if wanted("pipelined") {
+                targets.extend(singles(servers, PIPELINED));
+            }
+            targets
         });
     }
     if wanted("batch") {
@@ -166,24 +174,61 @@ fn main() {
     }
 }
 
+/// A server of ours.
+struct Ours {
+    server: Server,
+    /// It is the one that [`BESIDE`] names.
+    is_beside: bool,
+}
+
+/// Names another build of the program, to be measured in the same rounds.
+const BESIDE: &str = "BENCH_BESIDE";
+
+impl Ours {
+    fn start_all() -> Vec<Self> {
+        let beside = std::env::var_os(BESIDE);
+        let beside = beside.map(|program| (Server::start_as(program.as_ref(), ""), true));
+        let all = [(Server::start(""), false)].into_iter().chain(beside);
+        all.map(|(server, is_beside)| Self { server, is_beside }).collect()
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{OURS}{}{what}", if self.is_beside { " beside" } else { "" })
+    }
+}
+
 /// What an event costs a server of ours, with or without a stream client that reads everything.
-fn costs(is_heard: bool, measure: impl FnOnce(&Server) -> Told) {
-    let server = Server::start("");
+fn costs(is_heard: bool, measure: impl FnOnce(&[Ours]) -> Vec<Target>) {
+    let servers = Ours::start_all();
     println!("{}:\n", if is_heard { "One stream client" } else { "No stream client" });
     let stop = AtomicBool::new(!is_heard);
-    let (told, heard) = std::thread::scope(|scope| {
-        let ears = scope.spawn(|| listen(server.address, &stop));
-        let told = measure(&server);
+    let (targets, heard) = std::thread::scope(|scope| {
+        let listening = |ours: &Ours| {
+            let (address, stop) = (ours.server.address, &stop);
+            scope.spawn(move || listen(address, stop))
+        };
+        let ears: Vec<_> = servers.iter().map(listening).collect();
+        let targets = measure(&servers);
         stop.store(true, Ordering::Relaxed);
-        (told, ears.join().expect("the client does not panic"))
+        let heard = ears.into_iter().map(|ears| ears.join().expect("the client does not panic"));
+        (targets, heard.collect::<Vec<_>>())
     });
-    assert_eq!(counted(server.address), told, "the server counts what clients were told");
-    println!(
-        "{} answers of Shimmer, {} events; its counters say the same. The stream client read {} \
-         messages. Plugin processes: {}.\n",
-        told.requests,
-        told.stored,
-        heard.0,
-        children(server.pid()).len()
-    );
+    for (ours, heard) in servers.iter().zip(heard) {
+        let pid = ours.server.pid();
+        let told = targets
+            .iter()
+            .filter(|target| target.pid == pid)
+            .fold(Told::default(), |told, target| told.and(target.generator.told));
+        let counted = counted(ours.server.address);
+        assert_eq!(counted, told, "the server counts what clients were told");
+        println!(
+            "{} answers of {}, {} events; its counters say the same. The stream client read {} \
+             messages. Plugin processes: {}.\n",
+            told.requests,
+            ours.name(""),
+            told.stored,
+            heard.0,
+            children(pid).len()
+        );
+    }
 }

@@ -147,7 +147,12 @@ impl Dedup {
 
     /// Fetches what [`find`](Self::find) and [`remember`](Self::remember) of this key will look at.
     pub(crate) fn fetch(&self, key: EventKey) {
-        prefetch(&self.buckets[self.home(key)]);
+        prefetch(&raw const self.buckets[self.home(key)]);
+    }
+
+    /// Where the buckets are, for those who do not hold the writer role.
+    pub(crate) fn places(&self) -> Places {
+        Places { start: self.buckets.as_ptr().addr(), mask: self.buckets.len() - 1 }
     }
 
     /// The sequence under which the event was stored, if it is remembered.
@@ -237,10 +242,30 @@ impl Dedup {
         self.last.wrapping_sub(u64::from((self.last as u32).wrapping_sub(low)))
     }
 
-    /// The bucket comes from the half of the key that is not its tag.
     fn home(&self, key: EventKey) -> usize {
-        (key >> 64) as usize & (self.buckets.len() - 1)
+        home(key, self.buckets.len() - 1)
     }
+}
+
+/// Where the buckets are: to ask for one before the role is taken, and for nothing else. Those of a ring stay where
+/// they are until it goes, and to ask for what has gone is harmless.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    start: usize,
+    mask: usize,
+}
+
+impl Places {
+    /// Fetches what the writer will look at.
+    pub(crate) fn fetch(self, key: EventKey) {
+        let at = home(key, self.mask) * size_of::<Bucket>();
+        prefetch(std::ptr::without_provenance(self.start.wrapping_add(at)));
+    }
+}
+
+/// The bucket of a key comes from the half that is not its tag.
+fn home(key: EventKey, mask: usize) -> usize {
+    (key >> 64) as usize & mask
 }
 
 /// The place of a sequence in a table of `places`; most have a power of two, which needs no division.
@@ -254,12 +279,12 @@ fn tag(key: EventKey) -> u8 {
 }
 
 /// Asks for the bucket's cache line and goes on.
-fn prefetch(bucket: &Bucket) {
+fn prefetch(bucket: *const Bucket) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch reads nothing that the program could see, and faults never.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(bucket).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bucket.cast()) }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = bucket;

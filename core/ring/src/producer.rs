@@ -4,7 +4,7 @@
 //! readable before its producer is told.
 
 use crate::consumers::ConsumerId;
-use crate::dedup::{EventKey, KeyHasher, SipKey};
+use crate::dedup::{AHEAD, EventKey, KeyHasher, Places, SipKey};
 use crate::error::PublishError;
 use crate::layout::NAME_BYTES;
 use crate::role::Role;
@@ -78,8 +78,8 @@ pub struct Submission<'a> {
 #[derive(Clone, Debug)]
 pub struct Producer {
     role: Arc<Role>,
-    /// What ids are hashed with; `None` when none is remembered.
-    sip_key: Option<SipKey>,
+    /// What ids are hashed with, and where they are looked for; `None` when none is remembered.
+    ids: Option<(SipKey, Places)>,
 }
 
 thread_local! {
@@ -88,8 +88,8 @@ thread_local! {
 }
 
 impl Producer {
-    pub(crate) fn new(role: Arc<Role>, sip_key: Option<SipKey>) -> Self {
-        Self { role, sip_key }
+    pub(crate) fn new(role: Arc<Role>, ids: Option<(SipKey, Places)>) -> Self {
+        Self { role, ids }
     }
 
     /// Stores a submission. On return its events are in the journal and readable by everyone.
@@ -116,15 +116,20 @@ impl Producer {
 
     /// Appends the key of each entry, 0 where ids are not remembered.
     fn keys(&self, entries: &[Entry<'_>], keys: &mut Vec<EventKey>) -> Result<(), PublishError> {
-        let mut hasher = self.sip_key.map(KeyHasher::new);
+        let mut ids = self.ids.map(|(sip_key, places)| (KeyHasher::new(sip_key), places));
         keys.reserve(entries.len());
-        for entry in entries {
+        for (i, entry) in entries.iter().enumerate() {
             if !entry.fits_names() {
                 return Err(PublishError::TooLarge);
             }
-            let key = hasher
-                .as_mut()
-                .map_or(0, |hasher| hasher.key(entry.origin, entry.source, entry.id));
+            let key = ids.as_mut().map_or(0, |(hasher, places)| {
+                let key = hasher.key(entry.origin, entry.source, entry.id);
+                // The writer sees to the rest.
+                if i < AHEAD {
+                    places.fetch(key);
+                }
+                key
+            });
             keys.push(key);
         }
         Ok(())

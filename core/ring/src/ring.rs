@@ -4,7 +4,7 @@
 
 use crate::config::{RingConfig, Storage};
 use crate::consumers::{ConsumerHandle, ConsumerSpec, Roster};
-use crate::dedup::SipKey;
+use crate::dedup::{Places, SipKey};
 use crate::error::{ConsumerError, MapError, OpenError};
 use crate::layout::Geometry;
 use crate::names::NameIndex;
@@ -50,7 +50,8 @@ pub struct Ring {
     roster: Arc<Roster>,
     /// Most slots that submissions from outside may take.
     ingest_slots: u64,
-    sip_key: Option<SipKey>,
+    /// What ids are hashed with, and where they are looked for.
+    ids: Option<(SipKey, Places)>,
     /// The journal's file, for syncing beside the writer.
     file: Option<File>,
 }
@@ -78,7 +79,6 @@ impl Ring {
         };
         let epoch = opened.as_ref().map_or(random[0] | 1, Opened::epoch);
         let sip_key = opened.as_ref().map_or((random[1], random[2]), Opened::sip_key);
-        let sip_key = (config.dedup_window > 0).then_some(sip_key);
         let log_bytes = opened.as_ref().map_or(u64::MAX, Opened::log_bytes);
         let segment = Arc::new(Segment::create(geometry, epoch)?);
         let names = Arc::new(NameIndex::new(segment.names().clone(), (random[3], random[1])));
@@ -93,14 +93,16 @@ impl Ring {
             }
             _ => (Recovery { last: writer.last, ..Recovery::default() }, None),
         };
+        let ids = (config.dedup_window > 0).then(|| (sip_key, writer.dedup.places()));
         let role = Arc::new(Role::new(writer));
-        Ok((Self { segment, names, role, roster, ingest_slots, sip_key, file }, recovery))
+        let ring = Self { segment, names, role, roster, ingest_slots, ids, file };
+        Ok((ring, recovery))
     }
 
     /// A way in. Producers are cheap to clone.
     #[must_use]
     pub fn producer(&self) -> Producer {
-        Producer::new(Arc::clone(&self.role), self.sip_key)
+        Producer::new(Arc::clone(&self.role), self.ids)
     }
 
     /// A way out that never holds the writer back.

@@ -76,6 +76,11 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    /// `len` bytes at `start`.
+    pub(crate) fn at(start: u32, len: usize) -> Self {
+        Self { start, len: len as u32 }
+    }
+
     /// No name.
     pub(crate) const NONE: Self = Self { start: 0, len: 0 };
     /// The kind of beauty events, which stands first.
@@ -99,6 +104,14 @@ impl Names {
         let (start, len) = (self.0.len() as u32, name.len() as u32);
         self.0.push_str(name);
         Name { start, len }
+    }
+
+    /// Takes `text` over, in which names are; gives where it begins.
+    #[inline(always)]
+    pub(crate) fn base(&mut self, text: &str) -> u32 {
+        let base = self.0.len() as u32;
+        self.0.push_str(text);
+        base
     }
 
     fn get(&self, name: Name) -> &str {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Limits,
-    arena::{Arena, BLOCK, DateMemo, Name, Padded, Record},
+    arena::{Arena, BLOCK, DateMemo, Name, Names, Padded, Record},
     check::is_kind,
     encode::{SEQ_DIGITS, TAIL, compact_value},
     limits::{
@@ -24,6 +24,9 @@ use crate::{
 
 /// Room behind an event for what is written beyond its end.
 pub(crate) const MARGIN: usize = 64;
+
+/// Names within so many bytes are copied at once.
+const NEAR_BYTES: usize = 256;
 
 /// Appends the event to the arena, or, when a check fails that the careful reader is to explain, nothing.
 pub(crate) fn append(
@@ -43,11 +46,11 @@ pub(crate) fn append(
         return None;
     }
     arena.heads.keep(len);
-    let mut name = |span: Span| arena.names.push(&body[span.start..span.end]);
-    let id = name(found.id);
-    let kind = if checked.names_kind { name(found.kind) } else { Name::BEAUTY };
-    let subject = if found.subject.len() > 0 { name(found.subject) } else { Name::NONE };
-    let source = if found.source.len() > 0 { name(found.source) } else { arena.default_source };
+    let kind = if checked.names_kind { found.kind } else { Span::default() };
+    let posted = [found.id, kind, found.subject, found.source];
+    let [id, kind, subject, source] = names(&mut arena.names, body, posted);
+    let kind = if checked.names_kind { kind } else { Name::BEAUTY };
+    let source = if found.source.len() > 0 { source } else { arena.default_source };
     arena.records.push(Record {
         index,
         time_ns: checked.time.unix_ns,
@@ -59,6 +62,26 @@ pub(crate) fn append(
         id_span,
     });
     Some(())
+}
+
+/// Keeps the names at these places of the body; an empty one is none. Those that are near each other are copied with
+/// what is between them, since each copy costs more than its bytes.
+#[inline(always)]
+fn names(names: &mut Names, body: &str, spans: [Span; 4]) -> [Name; 4] {
+    let posted = || spans.iter().filter(|span| span.len() > 0);
+    let start = posted().map(|span| span.start).min().unwrap_or(0);
+    let end = posted().map(|span| span.end).max().unwrap_or(0);
+    if end - start > NEAR_BYTES {
+        return spans.map(|span| match span.len() {
+            0 => Name::NONE,
+            _ => names.push(&body[span.start..span.end]),
+        });
+    }
+    let base = names.base(&body[start..end]);
+    spans.map(|span| match span.len() {
+        0 => Name::NONE,
+        len => Name::at(base + (span.start - start) as u32, len),
+    })
 }
 
 /// What the checks found out.

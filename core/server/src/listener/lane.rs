@@ -5,7 +5,7 @@
 //! let in with, the connection is hyper's for good, and those bytes with it; the lane itself only ever
 //! answers what hyper's way would answer in the same words.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,6 +40,8 @@ const TOGETHER: usize = 64;
 thread_local! {
     /// What was just read, and the answer under way. Of a connection only what is left over stays.
     static ROOM: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; BUFFER_BYTES], Vec::new()));
+    /// Memory for answers, from one connection to the next.
+    static ANSWERS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// A connection in the lane.
@@ -176,7 +178,10 @@ impl Lane {
         self.written = 0;
         self.answers.clear();
         if self.answers.capacity() > KEPT_BYTES {
-            self.answers = Vec::new();
+            let room = std::mem::take(&mut self.answers);
+            if room.capacity() <= BUFFER_BYTES {
+                ANSWERS.set(room);
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -213,6 +218,9 @@ impl Lane {
     /// Answers the requests in `bytes`; gives how many bytes they were.
     fn answer_all(&mut self, bytes: &[u8], told: &mut Vec<u8>) -> usize {
         let app = self.app.clone();
+        if self.answers.capacity() == 0 {
+            self.answers = ANSWERS.take();
+        }
         let config = app.config();
         let date = wire::date(SystemTime::now());
         let varies = !config.server.origins.is_empty();
@@ -294,11 +302,11 @@ impl Lane {
 
     /// Answers the posts of single events at the beginning of `bytes` that can be stored in one step, if there are
     /// several; gives how many bytes they were. The first has `first` as its head.
-    fn answer_together(
+    fn answer_together<'b>(
         &mut self,
         admitted: &Admitted,
-        first: &Head<'_>,
-        bytes: &[u8],
+        first: &Head<'b>,
+        bytes: &'b [u8],
         (date, varies): (&wire::Date, bool),
         told: &mut Vec<u8>,
     ) -> usize {
@@ -306,10 +314,11 @@ impl Lane {
             return 0;
         }
         let app = self.app.clone();
-        let (mut posts, mut ends) = (Vec::new(), Vec::new());
+        let likely = (bytes.len() / (first.bytes + first.length) + 1).min(TOGETHER);
+        let (mut posts, mut ends) = (Vec::with_capacity(likely), Vec::with_capacity(likely));
         let mut end = 0;
         while posts.len() < TOGETHER
-            && let Begin::Plain(head) = Begin::of(&bytes[end..])
+            && let Begin::Plain(head) = Begin::after(first, bytes, &bytes[end..])
             && head.asks == first.asks
             && self.fits(&admitted.config, &head)
             && let Some(body) = head.body(&bytes[end..])

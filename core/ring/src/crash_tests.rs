@@ -20,9 +20,9 @@ fn config() -> RingConfig {
     RingConfig { capacity: 64, text_bytes: 8192, names: 64, dedup_window: 256, start_seq: 1 }
 }
 
-fn open(dir: &Path) -> (Ring, crate::Recovery) {
-    let storage =
-        Storage::Journal { dir: dir.to_owned(), sync: SyncMode::Never, log_bytes: Some(16_384) };
+/// Records go through the mapping with [`SyncMode::Never`], in one call each with [`SyncMode::Second`].
+fn open(dir: &Path, sync: SyncMode) -> (Ring, crate::Recovery) {
+    let storage = Storage::Journal { dir: dir.to_owned(), sync, log_bytes: Some(16_384) };
     Ring::open(&config(), &storage).expect("a ring with journal")
 }
 
@@ -58,7 +58,8 @@ fn child() -> Option<()> {
     let next: u64 = args.next()?.parse().ok()?;
     let point: u32 = args.next()?.parse().ok()?;
     let passes: u32 = args.next()?.parse().ok()?;
-    let (ring, _) = open(Path::new(dir));
+    let sync = if args.next()? == "1" { SyncMode::Second } else { SyncMode::Never };
+    let (ring, _) = open(Path::new(dir), sync);
     let producer = ring.producer();
     let consumer = ring.register(&spec("effects")).expect("registered");
     fail::arm(point, passes);
@@ -124,6 +125,8 @@ struct History {
     /// Everything ever seen in the ring.
     seen: BTreeMap<u64, String>,
     next: u64,
+    /// Whether children put their records together in memory.
+    gathers: bool,
 }
 
 impl History {
@@ -132,7 +135,10 @@ impl History {
         let exe = std::env::current_exe().expect("this binary");
         let mut child = Command::new(exe)
             .args(["--exact", "crash_tests::kills_lose_nothing", "--nocapture"])
-            .env(CHILD, format!("{},{},{point},{passes}", dir.display(), self.next))
+            .env(CHILD, {
+                let gathers = u8::from(self.gathers);
+                format!("{},{},{point},{passes},{gathers}", dir.display(), self.next)
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -156,7 +162,7 @@ impl History {
 
     /// Opens the ring as a restart does and compares.
     fn check(&mut self, dir: &Path) {
-        let (ring, recovery) = open(dir);
+        let (ring, recovery) = open(dir, SyncMode::Never);
         assert_eq!(recovery.lost_events, 0);
         assert_eq!(recovery.set_aside, None);
         let mut buf = CopyBuf::default();
@@ -218,6 +224,7 @@ fn kills_lose_nothing() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut history = History { next: 1, ..History::default() };
     for round in 0..kills {
+        history.gathers = round % 2 == 1;
         for point in fail::Point::RecordBegun as u32..=fail::Point::Published as u32 {
             let rare = point == fail::Point::HintMoved as u32;
             history.run(

@@ -96,6 +96,40 @@ fn ids_are_remembered_beyond_the_ring() {
 }
 
 #[test]
+fn a_large_record_is_found_whichever_way_it_took_into_the_file() {
+    // Records, and the ids of one, large enough to be put together in memory; log and table end amid a submission, and
+    // most ids are in the table alone.
+    let config = RingConfig { dedup_window: 700, text_bytes: 1 << 16, ..small(256) };
+    for sync in [SyncMode::Never, SyncMode::Second, SyncMode::Always] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let open = || {
+            let dir = dir.path().to_owned();
+            let storage = Storage::Journal { dir, sync, log_bytes: Some(50_000) };
+            Ring::open(&config, &storage).expect("a ring with journal")
+        };
+        let mut next = 1;
+        let mut expected = Vec::new();
+        for _ in 0..12 {
+            let (ring, recovery) = open();
+            assert_eq!(recovery.lost_events + recovery.cut_bytes, 0);
+            assert_eq!((recovery.last, recovery.ids), (next - 1, 700.min(next - 1)));
+            let found = kept(&ring);
+            assert!(expected.ends_with(&found) && found.len() >= expected.len().min(110));
+            let known: Vec<_> = (next.saturating_sub(700).max(1)..next).collect();
+            let seqs: Vec<_> = known.iter().map(|n| Outcome::Duplicate(*n)).collect();
+            let outcomes = publish(&ring.producer(), &known, Reserve::Ingest).expect("room");
+            assert_eq!(outcomes, seqs);
+            for _ in 0..2 {
+                let new: Vec<_> = (next..next + 110).collect();
+                publish(&ring.producer(), &new, Reserve::Ingest).expect("room");
+                next += 110;
+            }
+            expected = kept(&ring);
+        }
+    }
+}
+
+#[test]
 fn other_sizes_keep_what_fits() {
     let dir = tempfile::tempdir().expect("a directory");
     let (ring, _) = open(dir.path(), &small(64));

@@ -209,6 +209,26 @@ impl JournalFile {
         self.part_mut(self.layout.log_at()..self.layout.total())
     }
 
+    /// Writes into the log in one call. Its mapping shows at once what was written.
+    pub(crate) fn write_log(&mut self, at: u64, bytes: &[u8]) {
+        self.write(self.layout.log_at() + at, bytes);
+    }
+
+    /// Writes into the table of ids from place `at` on.
+    pub(crate) fn write_ids(&mut self, at: u64, bytes: &[u8]) {
+        self.write(self.layout.ids_at() + at * ID_BYTES as u64, bytes);
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.file.write_all_at(bytes, at).is_err() {
+            // The blocks are there, so that the mapping takes what a call does not.
+            self.part_mut(at..at + bytes.len() as u64).copy_from_slice(bytes);
+        }
+    }
+
     /// Writes everything before the log through to the disk.
     pub(crate) fn sync_tables(&self) -> io::Result<()> {
         self.sync_range(0..self.layout.log_at())

@@ -9,6 +9,7 @@
 
 mod cursors;
 mod file;
+mod pace;
 mod record;
 mod scan;
 
@@ -21,10 +22,12 @@ use crate::config::SyncMode;
 use crate::dedup::{EventKey, wrapped};
 use crate::fail;
 use crate::producer::Entry;
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 use file::{ID_BYTES, crc32c, put_u32, put_u64, u32_at, u64_at};
+use pace::Pace;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of one of the two hints.
 const HINT: usize = 64;
@@ -47,6 +50,9 @@ pub(crate) struct Journal {
     /// First sequence whose record's position is known, and the last.
     known: Range<u64>,
     open: Option<OpenRecord>,
+    pace: Pace,
+    /// The record under way, where it is not put together in its place.
+    gathered: Vec<u8>,
     /// Ids of the record under way.
     ids: Vec<(u64, EventKey)>,
     /// Log not yet written through, for [`SyncMode::Always`].
@@ -70,6 +76,8 @@ struct OpenRecord {
     at: usize,
     len: usize,
     head: record::Head,
+    /// It is put together in memory.
+    is_gathered: bool,
     /// The numbers of the names of the event before.
     names: Option<[u32; 4]>,
 }
@@ -93,6 +101,8 @@ impl Journal {
             records: vec![0; capacity as usize].into(),
             known: 0..0,
             open: None,
+            pace: Pace::new(mode, file.layout.log_bytes),
+            gathered: Vec::new(),
             ids: Vec::with_capacity(64),
             unsynced: position,
             failed: false,
@@ -106,6 +116,11 @@ impl Journal {
 
     pub(crate) fn cursors_mut(&mut self) -> &mut CursorTable {
         &mut self.cursors
+    }
+
+    /// To be counted up whenever the file was written through to the disk beside the writer.
+    pub(crate) fn syncs(&self) -> Arc<AtomicU64> {
+        self.pace.syncs()
     }
 
     /// Bytes of the log.
@@ -175,8 +190,13 @@ impl Journal {
         self.ids.clear();
         let head = record::Head { first, ..record::Head::default() };
         let at = (place.start % log) as usize;
-        self.open =
-            Some(OpenRecord { start: place.start, at, len: record::HEADER, head, names: None });
+        let most = place.end - place.start;
+        let is_gathered = self.pace.gathers(most, place.start);
+        if is_gathered && (self.gathered.len() as u64) < most {
+            self.gathered.resize(most as usize, 0);
+        }
+        let (start, len) = (place.start, record::HEADER);
+        self.open = Some(OpenRecord { start, at, len, head, is_gathered, names: None });
         fail::point(fail::Point::RecordBegun);
     }
 
@@ -184,13 +204,17 @@ impl Journal {
     #[inline(always)]
     pub(crate) fn event(&mut self, event: &RecordEvent<'_>, names: Option<[u32; 4]>) {
         let Some(open) = &mut self.open else { return };
-        let at = open.at + open.len;
         let repeated = match (names, open.names) {
             (Some(now), Some(before)) => std::array::from_fn(|i| now[i] == before[i]),
             _ => [false; 4],
         };
         open.names = names;
-        open.len += record::put_event(&mut self.file.log_mut()[at..], event, repeated);
+        let to = if open.is_gathered {
+            &mut self.gathered[open.len..]
+        } else {
+            &mut self.file.log_mut()[open.at + open.len..]
+        };
+        open.len += record::put_event(to, event, repeated);
         if open.head.events == 0 {
             open.head.text_offset = event.meta.text_offset;
         }
@@ -206,35 +230,67 @@ impl Journal {
         if open.head.events == 0 && cursor.is_none() {
             return;
         }
-        let at = open.at;
+        let record = if open.is_gathered {
+            &mut self.gathered[..]
+        } else {
+            &mut self.file.log_mut()[open.at..]
+        };
         if let Some(cursor) = cursor {
-            open.len += record::put_cursor(&mut self.file.log_mut()[at + open.len..], cursor);
+            open.len += record::put_cursor(&mut record[open.len..], cursor);
             self.cursors.set(cursor.0, cursor.1, None);
         }
         open.head.cursors = u32::from(cursor.is_some());
         fail::point(fail::Point::BodyWritten);
-        let record = &mut self.file.log_mut()[at..at + open.len];
-        record::seal(record, self.seed, open.start, open.head);
+        record::seal(&mut record[..open.len], self.seed, open.start, open.head);
+        if open.is_gathered {
+            self.file.write_log(open.at as u64, &self.gathered[..open.len]);
+        }
         // Release: keeps the compiler from noting ids before the record is whole; the death of the
         // process, unlike that of the machine, keeps the order of the stores.
         fence(Ordering::Release);
         fail::point(fail::Point::RecordSealed);
         self.position = open.start + open.len as u64;
+        self.put_ids();
         for i in 0..self.ids.len() {
-            let (seq, key) = self.ids[i];
-            self.put_id(seq, key);
+            let (seq, _) = self.ids[i];
             self.note(seq, open.start);
         }
         fail::point(fail::Point::IdsWritten);
+    }
+
+    /// Notes the ids of the record at their places in the circular table.
+    fn put_ids(&mut self) {
+        let window = self.file.layout.window;
+        let ids = &self.ids[self.ids.len().saturating_sub(window as usize)..];
+        let bytes = (ids.len() * ID_BYTES) as u64;
+        let Some((first, _)) = ids.first().filter(|_| self.pace.gathers(bytes, self.position))
+        else {
+            for i in 0..self.ids.len() {
+                let (seq, key) = self.ids[i];
+                self.put_id(seq, key);
+            }
+            return;
+        };
+        // Sequences follow each other, up to the end of the table and then from its start.
+        let at = wrapped(*first, window);
+        if (self.gathered.len() as u64) < bytes {
+            self.gathered.resize(bytes as usize, 0);
+        }
+        let gathered = &mut self.gathered[..bytes as usize];
+        for ((seq, key), place) in ids.iter().zip(gathered.chunks_exact_mut(ID_BYTES)) {
+            fill_id(place, *seq, *key);
+        }
+        let before_end = ((window - at) as usize).min(ids.len());
+        let (here, rest) = gathered.split_at(before_end * ID_BYTES);
+        self.file.write_ids(at, here);
+        self.file.write_ids(0, rest);
     }
 
     /// Notes an id at its place in the circular table.
     pub(crate) fn put_id(&mut self, seq: u64, key: EventKey) {
         let at = wrapped(seq, self.file.layout.window) as usize * ID_BYTES;
         let place = &mut self.file.ids_mut()[at..at + ID_BYTES];
-        put_u64(place, 0, seq);
-        place[8..24].copy_from_slice(&key.to_le_bytes());
-        put_u64(place, 24, scan::id_check(seq, key));
+        fill_id(place, seq, key);
     }
 
     /// Moves the hint to a record that stays, a step ahead so that it need not move often.
@@ -338,6 +394,12 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+fn fill_id(place: &mut [u8], seq: u64, key: EventKey) {
+    put_u64(place, 0, seq);
+    place[8..24].copy_from_slice(&key.to_le_bytes());
+    put_u64(place, 24, scan::id_check(seq, key));
 }
 
 /// The newest valid hint of a file.

@@ -114,15 +114,15 @@ fn a_large_record_is_found_whichever_way_it_took_into_the_file() {
             assert_eq!(recovery.lost_events + recovery.cut_bytes, 0);
             assert_eq!((recovery.last, recovery.ids), (next - 1, 700.min(next - 1)));
             let found = kept(&ring);
-            assert!(expected.ends_with(&found) && found.len() >= expected.len().min(110));
+            assert!(expected.ends_with(&found) && found.len() >= expected.len().min(120));
             let known: Vec<_> = (next.saturating_sub(700).max(1)..next).collect();
             let seqs: Vec<_> = known.iter().map(|n| Outcome::Duplicate(*n)).collect();
             let outcomes = publish(&ring.producer(), &known, Reserve::Ingest).expect("room");
             assert_eq!(outcomes, seqs);
             for _ in 0..2 {
-                let new: Vec<_> = (next..next + 110).collect();
+                let new: Vec<_> = (next..next + 120).collect();
                 publish(&ring.producer(), &new, Reserve::Ingest).expect("room");
-                next += 110;
+                next += 120;
             }
             expected = kept(&ring);
         }

@@ -166,8 +166,14 @@ impl Envelope {
 #[derive(Default)]
 pub struct Verifier {
     key: Option<(Origin, VerifyingKey)>,
-    pq: Option<(Box<[u8; PQ_KEY_BYTES]>, [u8; 32], Box<ml_dsa_44::PublicKey>)>,
+    pq: Option<Box<PqKey>>,
     message: Vec<u8>,
+}
+
+struct PqKey {
+    bytes: [u8; PQ_KEY_BYTES],
+    hash: [u8; 32],
+    key: ml_dsa_44::PublicKey,
 }
 
 impl fmt::Debug for Verifier {
@@ -194,8 +200,8 @@ impl Verifier {
         let key = self.ed_key(envelope.id.log.origin)?;
         let sig = Signature::from_bytes(&envelope.sig);
         key.verify_strict(&self.message, &sig).map_err(|_| Reason::Signature)?;
-        if let (Some(pq), Some((_, _, key))) = (&envelope.pq, &self.pq)
-            && !key.verify(&self.message, &pq.sig, &[])
+        if let (Some(pq), Some(cached)) = (&envelope.pq, &self.pq)
+            && !cached.key.verify(&self.message, &pq.sig, &[])
         {
             return Err(Reason::Signature);
         }
@@ -215,14 +221,14 @@ impl Verifier {
 
     /// Makes `self.pq` the key, and returns its hash.
     fn pq_key(&mut self, bytes: &[u8; PQ_KEY_BYTES]) -> Result<[u8; 32], Reason> {
-        if let Some((cached, hash, _)) = &self.pq
-            && **cached == *bytes
+        if let Some(cached) = &self.pq
+            && cached.bytes == *bytes
         {
-            return Ok(*hash);
+            return Ok(cached.hash);
         }
         let key = ml_dsa_44::PublicKey::try_from_bytes(*bytes).map_err(|_| Reason::Signature)?;
         let hash = pq_hash(bytes);
-        self.pq = Some((Box::new(*bytes), hash, Box::new(key)));
+        self.pq = Some(Box::new(PqKey { bytes: *bytes, hash, key }));
         Ok(hash)
     }
 }
@@ -343,7 +349,7 @@ impl Author {
         envelope.write_signed(hash.as_ref(), &mut message);
         envelope.sig = self.keys.sign(&message);
         if let (Some(pq), Some(sig)) = (&mut envelope.pq, self.keys.sign_pq(&message)) {
-            pq.sig = Box::new(sig);
+            *pq.sig = sig;
         }
         self.next += 1;
         Ok(Verified::new(envelope, hash))

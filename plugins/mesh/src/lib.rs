@@ -5,6 +5,8 @@
 //!
 //! - [`Author`], [`Envelope`], [`Verified`]: an event signed with its place in its origin's sequence.
 //! - [`Codec`]: frames of 1 to 64 envelopes; [`Packet`]: the JSON of the gateway.
+//! - [`Node`]: frames in, verdicts and fresh envelopes out; anti-entropy as a state machine over [`Peer`]s; a
+//!   [`Store`] beside it holds the envelopes.
 //!
 //! The README of this crate holds the bytes, for those who write another implementation.
 
@@ -16,8 +18,16 @@ mod facts;
 mod frame;
 mod jcs;
 mod keys;
+mod log;
+mod node;
 mod packet;
+mod ranges;
 mod reason;
+mod score;
+mod serve;
+mod store;
+mod sync;
+mod wire;
 
 pub use envelope::{
     Alg, Author, DOMAIN, Envelope, Id, LogKey, MAX_EVENT_BYTES, NUMBER_LIMIT, PqProof, Verified,
@@ -29,5 +39,16 @@ pub use frame::{
 };
 pub use jcs::{MAX_DEPTH, canonicalise, is_canonical};
 pub use keys::{Keys, Origin, PQ_KEY_BYTES, PQ_SIG_BYTES};
+pub use log::{LogState, MAX_EPOCHS, MAX_LOGS, MAX_RANGES};
+pub use node::{
+    Allow, Config, Counters, Equivocation, Failure, MAX_PENDING, MAX_PROOFS, Node, Received,
+    Verdict,
+};
 pub use packet::{BEAUTY_SUBTYPE, Body, MAX_PACKET_BYTES, MAX_SUBTYPE, Packet};
+pub use ranges::RangeSet;
 pub use reason::Reason;
+pub use score::Misdeed;
+pub use serve::{PageJob, Served};
+pub use store::{MemoryStore, Span, Store};
+pub use sync::{Action, Peer, Ticket};
+pub use wire::{Answer, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES};

@@ -106,8 +106,8 @@ fn a_hybrid_needs_both_signatures() {
     // A key of somebody else, with a good signature of that key over the same bytes.
     let other = Keys::hybrid(&[1; 32], &[3; 32]);
     let pq = forged.pq.as_mut().expect("hybrid");
-    pq.key = Box::new(*other.pq_public().expect("hybrid"));
-    pq.sig = Box::new(other.sign_pq(&signed.signed_bytes()).expect("hybrid"));
+    *pq.key = *other.pq_public().expect("hybrid");
+    *pq.sig = other.sign_pq(&signed.signed_bytes()).expect("hybrid");
     assert_eq!(verify(&forged), Err(Reason::Signature), "other key");
     let mut forged = (*signed).clone();
     forged.sig[0] ^= 1;

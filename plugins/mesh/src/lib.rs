@@ -7,6 +7,8 @@
 //! - [`Codec`]: frames of 1 to 64 envelopes; [`Packet`]: the JSON of the gateway.
 //! - [`Node`]: frames in, verdicts and fresh envelopes out; anti-entropy as a state machine over [`Peer`]s; a
 //!   [`Store`] beside it holds the envelopes.
+//! - [`Labels`], [`heatmap`], [`fanout`]: what is shown of the mesh, and how wide it is.
+//! - [`sim`]: large meshes with latency, loss and churn.
 //!
 //! The README of this crate holds the bytes, for those who write another implementation.
 
@@ -15,9 +17,12 @@
 mod bytes;
 mod envelope;
 mod facts;
+pub mod fanout;
 mod frame;
+pub mod heatmap;
 mod jcs;
 mod keys;
+mod labels;
 mod log;
 mod node;
 mod packet;
@@ -25,6 +30,7 @@ mod ranges;
 mod reason;
 mod score;
 mod serve;
+pub mod sim;
 mod store;
 mod sync;
 mod wire;
@@ -39,6 +45,7 @@ pub use frame::{
 };
 pub use jcs::{MAX_DEPTH, canonicalise, is_canonical};
 pub use keys::{Keys, Origin, PQ_KEY_BYTES, PQ_SIG_BYTES};
+pub use labels::{Labels, MAX_LABELS};
 pub use log::{LogState, MAX_EPOCHS, MAX_LOGS, MAX_RANGES};
 pub use node::{
     Allow, Config, Counters, Equivocation, Failure, MAX_PENDING, MAX_PROOFS, Node, Received,

@@ -60,14 +60,14 @@ impl FrameId {
         Ok(Self { first: header.first, hash })
     }
 
-    /// The bytes that stand for it: key, epoch, sequence (big endian), hash.
+    /// The bytes that stand for it: 8 of the key, the sequence (big endian), the hash. The hash alone covers all of
+    /// the frame; gossipsub tells these ids at every heartbeat, so they are short.
     #[must_use]
-    pub fn to_bytes(self) -> [u8; 64] {
-        let mut out = [0; 64];
-        out[..32].copy_from_slice(self.first.log.origin.as_bytes());
-        out[32..40].copy_from_slice(&self.first.log.epoch.to_be_bytes());
-        out[40..48].copy_from_slice(&self.first.seq.to_be_bytes());
-        out[48..].copy_from_slice(&self.hash);
+    pub fn to_bytes(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out[..8].copy_from_slice(&self.first.log.origin.as_bytes()[..8]);
+        out[8..16].copy_from_slice(&self.first.seq.to_be_bytes());
+        out[16..].copy_from_slice(&self.hash);
         out
     }
 }

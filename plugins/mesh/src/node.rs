@@ -11,6 +11,7 @@ mod recent;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::envelope::{Envelope, Id, Verified};
+use crate::frame::MAX_ENVELOPES;
 use crate::log::{LogState, Logs, NotTaken, Shown};
 use crate::reason::Reason;
 use crate::score::Misdeed;
@@ -350,8 +351,12 @@ impl Node {
             }
             Ok(Answer::Page { done, envelopes }) => {
                 let page = self.sync.page(peer, ticket, (done, envelopes), now_ms);
-                let Page::Envelopes(envelopes) = page else { return none };
-                let received = self.take(&envelopes, Via::Sync, now_ms);
+                let Page::Envelopes { envelopes, overdue } = page else { return none };
+                let mut received = self.take(&envelopes, Via::Sync, now_ms);
+                if overdue && received.fresh.len() <= MAX_ENVELOPES {
+                    received.relay = received.fresh.clone();
+                    self.counters.propagated += received.relay.len() as u64;
+                }
                 let known = |envelope: &Verified| self.logs.knows(&envelope.id);
                 let refused = !envelopes.iter().all(known);
                 if let Verdict::Reject(reason) = received.verdict {

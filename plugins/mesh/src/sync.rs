@@ -49,9 +49,13 @@ pub enum Action {
 /// Sequences that one request asks for, at most: about a page.
 const CHUNK: u64 = 512;
 /// The first guess of how long an answer takes.
-const TIMEOUT_MS: u64 = 2_000;
-const MIN_TIMEOUT_MS: u64 = 500;
+const TIMEOUT_MS: u64 = 1_000;
+const MIN_TIMEOUT_MS: u64 = 200;
+/// A page takes longer than what the round trips of small answers say.
+const MIN_PAGE_TIMEOUT_MS: u64 = 400;
 const MAX_TIMEOUT_MS: u64 = 16_000;
+/// After an answer that did not come, somebody else is asked.
+const SOON_MS: u64 = 250;
 /// Requests without answer after which an exchange is given up.
 const MISSES: u32 = 5;
 /// Until somebody else may have brought it, or the peer is asked once more.
@@ -103,9 +107,35 @@ struct PeerState {
     flight: Option<Flight>,
     exchange: Option<Exchange>,
     misses: u32,
-    rtt_ms: Option<f64>,
+    /// Exchanges that were given up: the timeout doubles with each, and halves with each answer.
+    slow: u32,
+    rtt: Option<Rtt>,
     at_ms: Option<u64>,
     score: Score,
+}
+
+/// How long answers take: the mean and the mean deviation, as TCP has them (RFC 6298).
+#[derive(Clone, Copy, Debug)]
+struct Rtt {
+    mean_ms: f64,
+    deviation_ms: f64,
+}
+
+impl Rtt {
+    fn after(before: Option<Self>, took_ms: f64) -> Self {
+        let Some(Self { mean_ms, deviation_ms }) = before else {
+            return Self { mean_ms: took_ms, deviation_ms: took_ms / 2.0 };
+        };
+        let off = (took_ms - mean_ms).abs();
+        Self {
+            mean_ms: mean_ms + (took_ms - mean_ms) / 8.0,
+            deviation_ms: deviation_ms + (off - deviation_ms) / 4.0,
+        }
+    }
+
+    fn timeout_ms(self) -> u64 {
+        (self.mean_ms + 4.0 * self.deviation_ms) as u64 + 50
+    }
 }
 
 /// What is known of an exchange's step, decided before envelopes are looked at.
@@ -113,7 +143,11 @@ pub(crate) enum Page {
     /// The answer was taken; there is nothing more to do with it.
     Taken,
     /// These were asked for.
-    Envelopes(Vec<Verified>),
+    Envelopes {
+        envelopes: Vec<Verified>,
+        /// The peer has been here for long: the fast path should have brought them.
+        overdue: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -166,7 +200,7 @@ impl Sync {
     }
 
     pub(crate) fn rtt_ms(&self, peer: Peer) -> Option<f64> {
-        self.peers.get(&peer)?.rtt_ms
+        self.peers.get(&peer)?.rtt.map(|rtt| rtt.mean_ms)
     }
 
     pub(crate) fn points(&self, peer: Peer, now_ms: u64) -> f64 {
@@ -237,13 +271,17 @@ impl Sync {
         state.misses += 1;
         if state.misses >= MISSES {
             state.misses = 0;
+            state.slow = (state.slow + 1).min(5);
             self.misdeed(peer, Misdeed::Silent, now_ms);
             self.give_up(peer);
             return;
         }
         // Others may take over what it owes meanwhile.
-        let pause = PAUSE_MS << state.misses.min(3) >> 1;
+        let (pause, early) = (PAUSE_MS << state.misses.min(3) >> 2, state.misses <= 2);
         self.set_timer(peer, Some(now_ms + pause));
+        if early {
+            self.next_round_ms = self.next_round_ms.min(now_ms + SOON_MS);
+        }
     }
 
     fn start(&mut self, peer: Peer, logs: &Logs, now_ms: u64) {
@@ -271,7 +309,9 @@ impl Sync {
     fn advance(&mut self, peer: Peer, logs: &Logs, now_ms: u64) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let Some(exchange) = &mut state.exchange else { return };
-        let wants = claim(&mut exchange.offers, &mut self.asked, logs);
+        // On a slow way a smaller page comes where a large one does not.
+        let seqs = CHUNK >> (2 * state.misses.min(3));
+        let wants = claim(&mut exchange.offers, &mut self.asked, logs, seqs);
         if !wants.is_empty() {
             let request = Request::Fetch(wants.clone());
             self.send(peer, &request, Asked::Fetch { wants }, now_ms);
@@ -298,8 +338,12 @@ impl Sync {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         state.flight = Some(Flight { ticket, sent_ms: now_ms, asked });
-        let usual = state.rtt_ms.map_or(TIMEOUT_MS, |rtt| 100 + (rtt * 4.0) as u64);
-        let timeout = usual.max(MIN_TIMEOUT_MS) << state.misses.min(5);
+        let usual = state.rtt.map_or(TIMEOUT_MS, Rtt::timeout_ms);
+        let least = match request {
+            Request::Digest(_) => MIN_TIMEOUT_MS,
+            Request::Fetch(_) => MIN_PAGE_TIMEOUT_MS,
+        };
+        let timeout = usual.max(least) << state.slow;
         self.set_timer(peer, Some(now_ms + timeout.min(MAX_TIMEOUT_MS)));
         self.actions.push(Action::Request { peer, ticket, bytes: request.encode() });
     }
@@ -355,9 +399,9 @@ impl Sync {
     fn landed(&mut self, peer: Peer, ticket: Ticket, now_ms: u64) -> Option<Asked> {
         let flight = self.land(peer, ticket)?;
         let state = self.peers.get_mut(&peer)?;
-        state.misses = 0;
+        (state.misses, state.slow) = (0, state.slow / 2);
         let took = now_ms.saturating_sub(flight.sent_ms) as f64;
-        state.rtt_ms = Some(state.rtt_ms.map_or(took, |rtt| rtt * 0.8 + took * 0.2));
+        state.rtt = Some(Rtt::after(state.rtt, took));
         if let Asked::Fetch { wants } = &flight.asked {
             release(&mut self.asked, wants);
         }
@@ -449,6 +493,7 @@ impl Sync {
     ) -> Page {
         let Some(asked) = self.landed(peer, ticket, now_ms) else { return Page::Taken };
         let Some(state) = self.peers.get_mut(&peer) else { return Page::Taken };
+        let overdue = state.eager >= EAGER_MS.len();
         let Some(exchange) = &mut state.exchange else { return Page::Taken };
         let Asked::Fetch { mut wants } = asked else {
             self.give_up(peer);
@@ -478,7 +523,7 @@ impl Sync {
         } else if broken {
             self.misdeed(peer, Misdeed::Broken, now_ms);
         }
-        Page::Envelopes(envelopes)
+        Page::Envelopes { envelopes, overdue }
     }
 
     /// Goes on after a page; `refused` when some of it was not taken into the logs.
@@ -514,9 +559,10 @@ fn claim(
     offers: &mut Vec<(LogKey, RangeSet)>,
     asked: &mut BTreeMap<LogKey, RangeSet>,
     logs: &Logs,
+    seqs: u64,
 ) -> Vec<(LogKey, RangeSet)> {
     let mut wants = Vec::new();
-    let (mut seqs, mut ranges) = (CHUNK, MAX_WANTED_RANGES);
+    let (mut seqs, mut ranges) = (seqs, MAX_WANTED_RANGES);
     offers.retain_mut(|(log, offer)| {
         if seqs == 0 || ranges == 0 || wants.len() >= MAX_WANTED_LOGS {
             return true;

@@ -89,6 +89,10 @@ pub struct Received {
     /// New ones: to be given to the ring, then to the store, then reported with [`crate::Node::stored`] or
     /// [`crate::Node::failed`].
     pub fresh: Vec<Verified>,
+    /// Of the fresh ones, those that the fast path should have brought: to be published on it in a frame of this node's,
+    /// once they are in the ring. Where an envelope was lost to many at its beginning, each of them would have to ask
+    /// for it; this way the first who has it tells the rest. Who knows it ignores the frame.
+    pub relay: Vec<Verified>,
     /// At a known place, and too long ago to know from memory whether they are the same: to be read from the store and
     /// handed to [`crate::Node::judge`], when there is time.
     pub suspects: Vec<Verified>,

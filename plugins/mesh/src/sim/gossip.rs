@@ -28,7 +28,7 @@ const CAPACITY: f64 = 2e6;
 /// For so long what anti-entropy brings is a catch-up and says nothing of loss.
 const CATCH_UP_MS: u64 = 5_000;
 /// Bytes of an id, of a message's frame on the wire, and of a control message.
-const ID_BYTES: usize = 64;
+const ID_BYTES: usize = 34;
 const OVERHEAD_BYTES: usize = 24;
 
 #[derive(Clone, Debug)]
@@ -126,7 +126,8 @@ impl World {
         let mut to = self.mesh(at);
         if to.is_empty() {
             // Without a mesh yet: as gossipsub's fan-out.
-            to = self.hosts[at].links.keys().copied().take(LOW).collect();
+            let all = self.hosts[at].links.keys().copied().collect();
+            to = self.some_of(all, self.hosts[at].fanout.degree());
         }
         for other in to.into_iter().filter(|other| Some(*other) != source) {
             self.send(at, other, Message::Frame(frame.clone()));

@@ -13,8 +13,8 @@ use super::Plan;
 use super::gossip::Message;
 use super::host::{Frame, Host};
 use super::report::{Ledger, Report};
-use crate::envelope::Author;
-use crate::frame::Codec;
+use crate::envelope::{Author, Verified};
+use crate::frame::{Codec, pack};
 use crate::keys::Keys;
 use crate::serve::Served;
 use crate::store::Store as _;
@@ -311,11 +311,7 @@ impl World {
         let new = host.node.own(&signed);
         assert!(new, "an author counts on");
         host.keep(std::slice::from_ref(&signed), self.now_ms);
-        self.frames += 1;
-        let bytes = self.codec.encode(std::slice::from_ref(&signed));
-        let frame = Rc::new(Frame { id: self.frames, bytes, envelopes: vec![signed] });
-        self.hosts[at].seen.insert(frame.id);
-        self.push(at, None, frame);
+        self.launch(at, vec![signed]);
         self.pump(at);
     }
 
@@ -388,9 +384,21 @@ impl World {
         self.ledger.report.copies += self.hosts[at].node.counters().total - before;
         self.ledger.report.synced += received.fresh.len() as u64;
         self.took(at, &received.fresh);
+        for run in pack(&received.relay) {
+            self.launch(at, run.to_vec());
+        }
     }
 
-    pub(super) fn took(&mut self, at: usize, fresh: &[crate::Verified]) {
+    /// Publishes a frame of this node's.
+    fn launch(&mut self, at: usize, envelopes: Vec<Verified>) {
+        self.frames += 1;
+        let bytes = self.codec.encode(&envelopes);
+        let frame = Rc::new(Frame { id: self.frames, bytes, envelopes });
+        self.hosts[at].seen.insert(frame.id);
+        self.push(at, None, frame);
+    }
+
+    pub(super) fn took(&mut self, at: usize, fresh: &[Verified]) {
         let who = self.who(at);
         self.hosts[at].keep(fresh, self.now_ms);
         for envelope in fresh {

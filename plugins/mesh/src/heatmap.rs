@@ -139,7 +139,7 @@ mod tests {
         }
         let buckets: Vec<_> = map.buckets().collect();
         assert_eq!(buckets.len(), 2);
-        assert_eq!((buckets[0].start_s, buckets[0].count), (1_759_999_980 - 1_759_999_980 % 60, 1));
+        assert_eq!((buckets[0].start_s, buckets[0].count), (1_759_999_980, 1));
         let last = buckets[1];
         assert_eq!((last.count, last.avg(), last.min, last.max), (3, 1.0, 0.5, 1.5));
         assert_eq!((last.nodes["a"].count, last.nodes["a"].avg()), (2, 0.75));

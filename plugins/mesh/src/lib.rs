@@ -26,6 +26,9 @@ mod labels;
 mod log;
 mod node;
 mod packet;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod property;
 mod ranges;
 mod reason;
 mod score;

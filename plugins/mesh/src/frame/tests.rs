@@ -152,6 +152,7 @@ proptest! {
     fn garbage_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let mut codec = Codec::default();
         prop_assert!(codec.open(&bytes).is_err());
+        crate::property::holds(&mut codec, &bytes);
         let first = Id { log: LogKey { origin: Origin::from_bytes([1; 32]), epoch: 1 }, seq: 1 };
         for coding in [PLAIN, ZSTD] {
             prop_assert!(codec.open(&framed(first, coding, bytes.len(), &bytes)).is_err());

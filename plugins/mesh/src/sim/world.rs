@@ -163,12 +163,12 @@ impl World {
 
     fn happen(&mut self, what: What) {
         match what {
-            What::Deliver { from, to, message } if self.is_there(to) => {
-                // What comes over a link that this end does not know (any more) is nobody's.
-                if self.hosts[to.0].links.contains_key(&from.0) {
-                    self.receive(from, to.0, message);
-                    self.pump(to.0);
-                }
+            // What comes over a link that this end does not know (any more) is nobody's.
+            What::Deliver { from, to, message }
+                if self.is_there(to) && self.hosts[to.0].links.contains_key(&from.0) =>
+            {
+                self.receive(from, to.0, message);
+                self.pump(to.0);
             }
             What::Connect { from, to } if self.is_there(from) && self.is_there(to) => {
                 self.link(from.0, to.0, true);

@@ -10,15 +10,16 @@ mod recent;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::envelope::{Envelope, Id, Verified};
+use crate::envelope::{Envelope, Id, LogKey, Verified};
 use crate::frame::MAX_ENVELOPES;
+use crate::keys::Origin;
 use crate::log::{LogState, Logs, NotTaken, Shown};
 use crate::reason::Reason;
 use crate::score::Misdeed;
 use crate::serve::{Served, Shares, serve};
 use crate::store::Span;
 use crate::sync::{Action, Digest, Page, Peer, Sync, Ticket};
-use crate::wire::Answer;
+use crate::wire::{Answer, MAX_RETRY_MS, busy};
 pub use config::{Allow, Config, Counters, Equivocation, Failure, Received, Verdict};
 use recent::{Compared, Recent};
 
@@ -46,6 +47,8 @@ enum Via {
 #[derive(Debug)]
 pub struct Node {
     config: Config,
+    /// This node's own key, once it has signed.
+    own: Option<Origin>,
     /// A number of this life, by which others know that its changes begin anew.
     instance: u64,
     logs: Logs,
@@ -75,6 +78,7 @@ impl Node {
             recent: Recent::default(),
             proofs: Vec::new(),
             counters: Counters::default(),
+            own: None,
             config,
         }
     }
@@ -97,6 +101,7 @@ impl Node {
     /// An envelope that this node signed. It is to be sent as a frame, stored, and reported with [`Node::stored`].
     /// Whether it is new: after a crash the same event may come again, under the same sequence.
     pub fn own(&mut self, envelope: &Verified) -> bool {
+        self.own = Some(envelope.id.log.origin);
         let new = self.logs.begin(envelope).is_ok();
         if new {
             self.pending.insert(envelope.id, Via::Own);
@@ -165,9 +170,8 @@ impl Node {
     }
 
     fn admit(&mut self, envelope: &Verified, via: Via, now_ms: u64) -> Result<(), Refusal> {
-        match self.config.allow.permits(envelope) {
-            Ok(()) => {}
-            Err(reason) => return Err(Refusal::Reason(reason)),
+        if self.own != Some(envelope.id.log.origin) {
+            self.config.allow.permits(envelope).map_err(Refusal::Reason)?;
         }
         if self.pending.len() >= MAX_PENDING {
             return Err(Refusal::Full);
@@ -304,10 +308,14 @@ impl Node {
         self.sync.take_actions()
     }
 
-    /// A peer's request. Its peer must be connected.
+    /// A peer's request. One that is not connected, or is beyond the bound of peers, is told to come later.
     pub fn serve(&mut self, peer: Peer, request: &[u8], now_ms: u64) -> Served {
         while let Some((_, id)) = self.settling.pop_front_if(|(at, _)| *at <= now_ms) {
             self.logs.settle(id);
+        }
+        if !self.sync.has(peer) {
+            // Beyond the bound of peers: no share is kept for it.
+            return Served::Answer(busy(MAX_RETRY_MS));
         }
         let served = serve(&self.logs, &mut self.shares, self.instance, (peer, request), now_ms);
         if let Served::Refused(reason) = &served {
@@ -344,8 +352,11 @@ impl Node {
             }
             Ok(Answer::Digest { instance, upto, more, entries }) => {
                 let digest = Digest { instance, upto, more, entries };
-                let (logs, allow) = (&self.logs, &self.config.allow);
-                let wanted = |log, hybrid| allow.may_be(log, hybrid) && logs.wants(log, hybrid);
+                let (logs, allow, own) = (&self.logs, &self.config.allow, self.own);
+                let wanted = |log: LogKey, hybrid| {
+                    let allowed = own == Some(log.origin) || allow.may_be(log, hybrid);
+                    allowed && logs.wants(log, hybrid)
+                };
                 self.sync.digest(peer, ticket, digest, (logs, &wanted), now_ms);
                 none
             }

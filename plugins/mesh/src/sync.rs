@@ -6,16 +6,21 @@
 //! An exchange asks for a digest page by page, fetches what is lacking of each page, and begins again at once when it
 //! brought something, so that a long history is not held up by the rhythm of rounds.
 
+mod rtt;
+mod wants;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
-use crate::envelope::{Id, LogKey, Verified};
+use crate::envelope::{LogKey, Verified};
 use crate::log::Logs;
 use crate::ranges::RangeSet;
 use crate::score::{Misdeed, Score};
-use crate::wire::{Ask, Entry, MAX_WANTED_LOGS, MAX_WANTED_RANGES, Request};
+use crate::wire::{Ask, Entry, Request};
+use rtt::Rtt;
+use wants::{claim, covered_by, release, strike};
 
 /// A peer, by a number that the caller gives each connection's other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,30 +119,6 @@ struct PeerState {
     score: Score,
 }
 
-/// How long answers take: the mean and the mean deviation, as TCP has them (RFC 6298).
-#[derive(Clone, Copy, Debug)]
-struct Rtt {
-    mean_ms: f64,
-    deviation_ms: f64,
-}
-
-impl Rtt {
-    fn after(before: Option<Self>, took_ms: f64) -> Self {
-        let Some(Self { mean_ms, deviation_ms }) = before else {
-            return Self { mean_ms: took_ms, deviation_ms: took_ms / 2.0 };
-        };
-        let off = (took_ms - mean_ms).abs();
-        Self {
-            mean_ms: mean_ms + (took_ms - mean_ms) / 8.0,
-            deviation_ms: deviation_ms + (off - deviation_ms) / 4.0,
-        }
-    }
-
-    fn timeout_ms(self) -> u64 {
-        (self.mean_ms + 4.0 * self.deviation_ms) as u64 + 50
-    }
-}
-
 /// What is known of an exchange's step, decided before envelopes are looked at.
 pub(crate) enum Page {
     /// The answer was taken; there is nothing more to do with it.
@@ -197,6 +178,10 @@ impl Sync {
 
     pub(crate) fn peers(&self) -> usize {
         self.peers.len()
+    }
+
+    pub(crate) fn has(&self, peer: Peer) -> bool {
+        self.peers.contains_key(&peer)
     }
 
     pub(crate) fn rtt_ms(&self, peer: Peer) -> Option<f64> {
@@ -552,64 +537,4 @@ pub(crate) struct Digest {
     pub(crate) upto: u64,
     pub(crate) more: bool,
     pub(crate) entries: Vec<Entry>,
-}
-
-/// Takes the next chunk of what is lacking and asked of nobody; drops what is known meanwhile from the offers.
-fn claim(
-    offers: &mut Vec<(LogKey, RangeSet)>,
-    asked: &mut BTreeMap<LogKey, RangeSet>,
-    logs: &Logs,
-    seqs: u64,
-) -> Vec<(LogKey, RangeSet)> {
-    let mut wants = Vec::new();
-    let (mut seqs, mut ranges) = (seqs, MAX_WANTED_RANGES);
-    offers.retain_mut(|(log, offer)| {
-        if seqs == 0 || ranges == 0 || wants.len() >= MAX_WANTED_LOGS {
-            return true;
-        }
-        *offer = logs.lacking(log, offer);
-        let mut free = offer.clone();
-        if let Some(asked) = asked.get(log) {
-            free.subtract(asked);
-        }
-        let chunk = free.first(seqs, ranges);
-        if !chunk.is_empty() {
-            seqs -= chunk.count();
-            ranges -= chunk.ranges().len();
-            asked.entry(*log).or_default().extend(&chunk);
-            wants.push((*log, chunk));
-        }
-        !offer.is_empty()
-    });
-    wants
-}
-
-fn release(asked: &mut BTreeMap<LogKey, RangeSet>, wants: &[(LogKey, RangeSet)]) {
-    for (log, set) in wants {
-        let Some(held) = asked.get_mut(log) else { continue };
-        held.subtract(set);
-        if held.is_empty() {
-            asked.remove(log);
-        }
-    }
-}
-
-/// Takes an envelope off what was asked for, if it is there.
-fn strike(wants: &mut [(LogKey, RangeSet)], id: Id) -> bool {
-    let want = wants.iter_mut().find(|(log, set)| *log == id.log && set.contains(id.seq));
-    want.map(|(_, set)| set.remove(id.seq, id.seq)).is_some()
-}
-
-/// The part of what was asked for that a page answers: up to its last envelope, or all.
-fn covered_by(wants: &[(LogKey, RangeSet)], last: Option<Id>) -> Vec<(LogKey, RangeSet)> {
-    let Some(last) = last else { return wants.to_vec() };
-    let mut covered = Vec::new();
-    for (log, set) in wants {
-        if *log == last.log {
-            covered.push((*log, set.intersect(&RangeSet::of(0, last.seq))));
-            break;
-        }
-        covered.push((*log, set.clone()));
-    }
-    covered
 }

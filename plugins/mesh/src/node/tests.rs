@@ -146,6 +146,40 @@ fn an_allow_list_holds_on_every_way() {
 }
 
 #[test]
+fn own_events_need_no_permission_and_are_published_once() {
+    let config = Config { allow: Allow::Only([].into()), ..Config::default() };
+    let mut site = Site::with(config, 1);
+    let own = sign(&mut author(1), 3);
+    assert!(own.iter().all(|envelope| site.node.own(envelope)));
+    site.keep(&own, 0);
+    // After a crash the same events come again, with the same sequences.
+    assert!(!sign(&mut author(1), 3).iter().any(|envelope| site.node.own(envelope)));
+    // Echoes are repeats, not strangers.
+    assert_eq!(site.node.receive(&own, 0).verdict, Verdict::Ignore);
+    let counters = site.node.counters();
+    assert_eq!((counters.seen, counters.duplicates, counters.rejected_total()), (3, 3, 0));
+    let claims = own.iter().map(|envelope| (**envelope).clone()).collect();
+    assert!(site.node.screen(claims).is_empty(), "known to the last byte");
+}
+
+#[test]
+fn what_the_fast_path_lost_is_told_on_it_again() {
+    let mut sites = [Site::new(1), Site::new(2)];
+    join(&mut sites, 0, 1, 0);
+    let mut writer = author(1);
+    sites[0].publish(&sign(&mut writer, 100), 0);
+    settle(&mut sites, 0, 20_000);
+    assert_eq!((sites[1].store.count(), sites[1].relayed), (100, 0), "a catch-up is none");
+    sites[0].publish(&sign(&mut writer, 7), 20_000);
+    settle(&mut sites, 20_000, 30_000);
+    assert_eq!((sites[1].store.count(), sites[1].relayed), (107, 7));
+    // So many at once are a catch-up too.
+    sites[0].publish(&sign(&mut writer, 200), 30_000);
+    settle(&mut sites, 30_000, 40_000);
+    assert_eq!((sites[1].store.count(), sites[1].relayed), (307, 7));
+}
+
+#[test]
 fn a_hybrid_is_not_taken_without_its_second_key() {
     let mut site = Site::new(1);
     let (mut both, mut stripped) = (hybrid(1, 7), author(1));

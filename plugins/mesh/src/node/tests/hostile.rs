@@ -173,6 +173,8 @@ fn peers_beyond_the_bound_are_not_asked() {
     let connected: Vec<bool> = (0..5).map(|n| site.node.connected(Peer(n), 0)).collect();
     assert_eq!(connected, [true, true, true, false, false]);
     assert_eq!(site.requests().len(), 2, "two exchanges at a time");
+    let ask = Request::Digest(wire::Ask::default()).encode();
+    assert_eq!(site.answer(Peer(4), &ask, 0), Some(wire::busy(10_000)), "nor served");
     site.node.disconnected(Peer(0));
     site.node.tick(1_000);
     assert_eq!(site.requests()[0].0, Peer(2), "the third has its turn");

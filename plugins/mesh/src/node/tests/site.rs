@@ -14,6 +14,7 @@ pub(super) struct Site {
     pub(super) store: MemoryStore,
     pub(super) sent_bytes: usize,
     pub(super) pages: usize,
+    pub(super) relayed: usize,
     pub(super) largest_answer: usize,
     pub(super) misdeeds: Vec<crate::Misdeed>,
     codec: Codec,
@@ -49,6 +50,7 @@ impl Site {
             store: MemoryStore::default(),
             sent_bytes: 0,
             pages: 0,
+            relayed: 0,
             largest_answer: 0,
             misdeeds: Vec::new(),
             codec: Codec::default(),
@@ -94,8 +96,9 @@ impl Site {
     ) {
         let Some(answer) = answer else { return self.node.unanswered(peer, ticket, now_ms) };
         let answer = Answer::open(&answer, &mut self.codec);
-        let fresh = self.node.answered(peer, ticket, answer, now_ms).fresh;
-        self.keep(&fresh, now_ms);
+        let received = self.node.answered(peer, ticket, answer, now_ms);
+        self.relayed += received.relay.len();
+        self.keep(&received.fresh, now_ms);
     }
 
     /// The requests that are due.

@@ -4,7 +4,9 @@
 //! ours, so that it shows which is which.
 
 use std::hint::black_box;
+use std::time::Duration;
 
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use shimmer_mesh::{
     Action, Answer, Author, Codec, Config, FrameId, Keys, MemoryStore, Node, Peer, Served,
@@ -28,7 +30,7 @@ fn signed(count: u64) -> Vec<Verified> {
     (0..count).map(|n| author.sign(&event(n + 100_001)).expect("JSON")).collect()
 }
 
-fn signatures(c: &mut Criterion) {
+fn signatures(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("mesh/signature");
     let text = event(100_001);
     for (name, hybrid) in [("ed25519", false), ("hybrid", true)] {
@@ -50,7 +52,7 @@ fn signatures(c: &mut Criterion) {
     group.finish();
 }
 
-fn frames(c: &mut Criterion) {
+fn frames(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("mesh/frame");
     for count in [1, 8, 64] {
         let envelopes = signed(count);
@@ -114,7 +116,7 @@ fn sync(full: &mut (Node, MemoryStore), codec: &mut Codec) -> u64 {
     empty.1.count()
 }
 
-fn history(c: &mut Criterion) {
+fn history(c: &mut Criterion<CpuTime>) {
     let mut group = c.benchmark_group("mesh/sync");
     group.sample_size(10);
     let count = 100_000;
@@ -134,5 +136,46 @@ fn history(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, signatures, frames, history);
+/// The time that this thread was on a processor: what others do on the machine is not in it.
+struct CpuTime;
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("it counts from zero")
+}
+
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        cpu_time()
+    }
+
+    fn end(&self, began: Duration) -> Duration {
+        cpu_time() - began
+    }
+
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        value.as_nanos() as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = signatures, frames, history
+}
 criterion_main!(benches);

@@ -9,6 +9,7 @@ use crate::node::{Allow, Config, Failure, MAX_PROOFS, Verdict};
 use crate::reason::Reason;
 use crate::store::{Span, Store};
 use crate::sync::Peer;
+use crate::wire::{Answer, Ask, Request};
 use site::{Site, author, hybrid, join, settle, sign};
 
 #[test]
@@ -26,6 +27,19 @@ fn a_late_joiner_gets_everything_at_once() {
     assert!(took_ms < 100, "{took_ms} ms");
     // Nothing is asked for twice.
     assert_eq!(sites[1].node.counters().duplicates, 0);
+}
+
+#[test]
+fn pages_are_cut_where_they_are_full() {
+    let mut sites = [Site::new(1), Site::new(2)];
+    let mut writer = author(1);
+    let event = |n: usize| format!("{{\"wisdom\":\"{:0>1$}\"}}", n, 1_000 + n * 29);
+    let signed: Vec<_> = (0..300).map(|n| writer.sign(&event(n)).expect("JSON")).collect();
+    sites[0].publish(&signed, 0);
+    join(&mut sites, 0, 1, 0);
+    settle(&mut sites, 0, 0);
+    assert_eq!((sites[1].store.count(), sites[1].node.counters().duplicates), (300, 0));
+    assert!(sites[0].pages >= 7 && sites[1].misdeeds.is_empty(), "{:?}", sites[1].misdeeds);
 }
 
 #[test]
@@ -114,16 +128,33 @@ fn a_peer_that_begins_anew_is_read_from_its_start() {
     settle(&mut sites, 0, 10_000);
     assert_eq!(sites[1].store.count(), 30);
     // The same peer, another life: its numbers of changes are small again.
-    let Ok(logs) = sites[0].store.logs();
-    let store = sites[0].store.clone();
+    let mut store = sites[0].store.clone();
+    let Ok(()) = store.put(&signed[30..]);
+    let Ok(logs) = store.logs();
     sites[0] = Site::new(77);
     sites[0].store = store;
     sites[0].node.restore(logs);
-    assert_eq!(sites[0].node.counters().seen, 30);
+    assert_eq!(sites[0].node.counters().seen, 50);
     sites[0].node.connected(Peer(1), 10_000);
-    sites[0].publish(&signed[30..], 10_000);
     settle(&mut sites, 10_000, 16_000);
     assert_eq!(sites[1].store.count(), 50);
+}
+
+#[test]
+fn the_fast_path_has_its_time_before_others_are_told() {
+    let mut site = Site::new(1);
+    let peer = Peer(5);
+    assert!(site.node.connected(peer, 0));
+    site.publish(&sign(&mut author(1), 3), 0);
+    let mut told = |all: bool, now_ms| {
+        let ask = Request::Digest(Ask { all, ..Ask::default() }).encode();
+        let answer = site.answer(peer, &ask, now_ms).expect("an answer");
+        let answer = Answer::open(&answer, &mut crate::Codec::default());
+        let Ok(Answer::Digest { entries, more: false, .. }) = answer else { panic!("{answer:?}") };
+        entries.len()
+    };
+    // Whoever has just come missed the fast path, and is told at once.
+    assert_eq!((told(false, 999), told(true, 999), told(false, 1_000)), (0, 1, 1));
 }
 
 #[test]

@@ -49,6 +49,27 @@ fn promises_that_are_not_kept() {
 }
 
 #[test]
+fn a_promise_that_was_broken_once_is_asked_for_again() {
+    let mut site = Site::new(1);
+    let signed = sign(&mut author(1), 10);
+    let page = Codec::default().encode(&signed);
+    let mut fetches = 0;
+    besiege(&mut site, |request| match request {
+        // Nothing changes there any more.
+        Request::Digest(ask) if ask.since > 0 => {
+            Some(DigestWriter::new().finish(7, ask.since, false))
+        }
+        Request::Digest(_) => Some(offer(&signed, 3, false)),
+        Request::Fetch(_) => {
+            fetches += 1;
+            let frames = if fetches == 1 { &[][..] } else { std::slice::from_ref(&page) };
+            Some(wire::page(true, frames))
+        }
+    });
+    assert_eq!((fetches, site.store_count()), (2, 10));
+}
+
+#[test]
 fn what_was_not_asked_for() {
     let mut site = Site::new(1);
     let signed = sign(&mut author(1), 10);
@@ -75,11 +96,11 @@ fn pages_without_end() {
     // A digest that stands still, one that goes on for ever, and pages that stall.
     let mut site = Site::new(1);
     let one = Codec::default().encode(&signed[..1]);
-    besiege(&mut site, |request| match request {
+    let asked = besiege(&mut site, |request| match request {
         Request::Digest(_) => Some(offer(&signed[..1], 1, true)),
         Request::Fetch(_) => Some(wire::page(true, std::slice::from_ref(&one))),
     });
-    assert!(site.misdeeds.contains(&Misdeed::Endless), "{:?}", site.misdeeds);
+    assert!(site.misdeeds.contains(&Misdeed::Endless) && asked < 60, "{asked}");
     let mut site = Site::new(2);
     let mut upto = 0;
     let asked = besiege(&mut site, |_| {

@@ -5,12 +5,13 @@
 
 /// Name and help of every command.
 pub(crate) const COMMANDS: &[(&str, &str)] =
-    &[("up", UP_HELP), ("test", TEST_HELP), ("bench", BENCH_HELP)];
+    &[("up", UP_HELP), ("mesh", MESH_HELP), ("test", TEST_HELP), ("bench", BENCH_HELP)];
 
 const HELP: &str = "\
 cargo xtask COMMAND
 
   up      build everything, start the demo with recorded data, print where to look
+  mesh    build everything, start several nodes that show each other's events
   test    every check of the project, with a summary at the end
   bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams, alerts or detect
 
@@ -24,6 +25,17 @@ series into it as if they happened now, and prints the addresses. Ctrl-C stops a
 
   --port N      listen there instead of 8080 (DASHBOARD_PORT does the same)
   --no-replay   start with no events; post your own
+  --no-ui       do not build the web dashboard even where Node.js is installed";
+
+const MESH_HELP: &str = "\
+cargo xtask mesh [--nodes N] [--port N] [--no-ui]
+
+Builds as `up` does and starts several nodes on 127.0.0.1 that form a mesh with a key of its own,
+each with a recorded series that the others see too. Their meshes listen on ports 8091 and up.
+Ctrl-C stops all of it.
+
+  --nodes N     how many, 2 to 16; 5 when not given
+  --port N      port of the first dashboard; 8080 when not given
   --no-ui       do not build the web dashboard even where Node.js is installed";
 
 const TEST_HELP: &str = "\
@@ -64,6 +76,8 @@ pub(crate) enum Parsed {
 pub(crate) enum Command {
     /// Build and start the demo.
     Up(UpOptions),
+    /// Build and start several nodes.
+    Mesh(MeshOptions),
     /// Run the checks.
     Test(TestOptions),
     /// Run one group of benches.
@@ -77,6 +91,17 @@ pub(crate) struct UpOptions {
     pub(crate) port: Option<u16>,
     /// `--no-replay`
     pub(crate) no_replay: bool,
+    /// `--no-ui`
+    pub(crate) no_ui: bool,
+}
+
+/// Options of `mesh`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct MeshOptions {
+    /// `--nodes`
+    pub(crate) nodes: u16,
+    /// `--port`
+    pub(crate) port: u16,
     /// `--no-ui`
     pub(crate) no_ui: bool,
 }
@@ -110,6 +135,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
     let mut rest = rest.iter().map(String::as_str);
     let command = match command.as_str() {
         "up" => Command::Up(parse_up(&mut rest)?),
+        "mesh" => Command::Mesh(parse_mesh(&mut rest)?),
         "test" => Command::Test(parse_test(&mut rest)?),
         _ => Command::Bench(parse_bench(&mut rest)?),
     };
@@ -131,6 +157,34 @@ fn parse_up<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<UpOptions, S
             ("--no-ui", None) => options.no_ui = true,
             _ => return Err(format!("`up` does not know `{argument}`.")),
         }
+    }
+    Ok(options)
+}
+
+fn parse_mesh<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<MeshOptions, String> {
+    let mut options = MeshOptions { nodes: 5, port: 8080, no_ui: false };
+    while let Some(argument) = rest.next() {
+        match split_value(argument) {
+            ("--nodes", inline) => {
+                let value = inline.or_else(|| rest.next()).ok_or("--nodes wants a number.")?;
+                options.nodes = match value.parse() {
+                    Ok(nodes @ 2..=16) => nodes,
+                    _ => return Err(format!("`{value}` is not a number of nodes from 2 to 16.")),
+                };
+            }
+            ("--port", inline) => {
+                let value = inline.or_else(|| rest.next()).ok_or("--port wants a number.")?;
+                options.port = parse_port(value)?;
+            }
+            ("--no-ui", None) => options.no_ui = true,
+            _ => return Err(format!("`mesh` does not know `{argument}`.")),
+        }
+    }
+    if u32::from(options.port) + u32::from(options.nodes) > u32::from(u16::MAX) {
+        return Err(format!(
+            "from port {} on there is no room for {} nodes.",
+            options.port, options.nodes
+        ));
     }
     Ok(options)
 }

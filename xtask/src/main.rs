@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod demo;
+mod mesh;
 mod models;
 mod process;
 mod suite;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Parsed::Run(Command::Up(options))) => up::run(&options),
+        Ok(Parsed::Run(Command::Mesh(options))) => mesh::run(&options),
         Ok(Parsed::Run(Command::Test(options))) => suite::run(&options),
         Ok(Parsed::Run(Command::Bench(name))) => bench::run(&name),
         Err(message) => {

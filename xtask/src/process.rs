@@ -19,8 +19,16 @@ const INSTALL_ATTEMPTS: usize = 3;
 pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 /// Builds the program and the plugins that come with it.
-pub(crate) const BUILD_PROGRAM: &[&str] =
-    &["build", "--release", "--package", "shimmer", "--package", "shimmer-anomaly"];
+pub(crate) const BUILD_PROGRAM: &[&str] = &[
+    "build",
+    "--release",
+    "--package",
+    "shimmer",
+    "--package",
+    "shimmer-anomaly",
+    "--package",
+    "shimmer-gossip",
+];
 
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {

@@ -77,7 +77,7 @@ pub(crate) fn run(options: &UpOptions) -> Result<(), String> {
     Ok(())
 }
 
-fn shimmer() -> Command {
+pub(crate) fn shimmer() -> Command {
     let mut command = Command::new(process::target_dir().join("release/shimmer"));
     command.current_dir(process::root());
     command
@@ -92,7 +92,7 @@ fn port(options: &UpOptions) -> Result<u16, String> {
     }
 }
 
-fn preflight(port: u16) -> Result<(), String> {
+pub(crate) fn preflight(port: u16) -> Result<(), String> {
     port_is_free(port)?;
     tools::check_rust()?;
     tools::check_linker()?;
@@ -106,17 +106,17 @@ fn preflight(port: u16) -> Result<(), String> {
     Ok(())
 }
 
-fn port_is_free(port: u16) -> Result<(), String> {
+pub(crate) fn port_is_free(port: u16) -> Result<(), String> {
     match TcpListener::bind(("127.0.0.1", port)) {
         Ok(_) => Ok(()),
         Err(e) => Err(format!(
             "port {port} cannot be used ({e}). Another program, perhaps another `cargo xtask \
-             up`, listens there. Choose one with `cargo xtask up --port N`."
+             up`, listens there. Choose another with `--port N`."
         )),
     }
 }
 
-fn build(options: &UpOptions) -> Result<(), String> {
+pub(crate) fn build(options: &UpOptions) -> Result<(), String> {
     build_ui(options)?;
     process::cargo(process::BUILD_PROGRAM)?;
     process::cargo(&["build", "--release", "--package", "shimmer-sdk", "--example", "threshold"])
@@ -153,7 +153,11 @@ fn config(directory: &Path) -> Result<PathBuf, String> {
     Ok(copy)
 }
 
-fn wait_ready(host: &mut Background, port: u16, stop: &AtomicBool) -> Result<(), String> {
+pub(crate) fn wait_ready(
+    host: &mut Background,
+    port: u16,
+    stop: &AtomicBool,
+) -> Result<(), String> {
     let deadline = Instant::now() + READY_DEADLINE;
     while !is_ready(port) {
         host.check()?;

@@ -9,6 +9,7 @@ mod cli;
 mod deflate;
 mod detect;
 mod durability;
+mod federation;
 mod flood;
 mod fractal;
 mod http;

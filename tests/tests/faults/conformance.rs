@@ -3,16 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
+use shimmer_host::Permissions;
 use shimmer_host::conformance::{Options, run};
 
 use crate::bench::{bundled, fixture, shimmer};
 
 fn passes(library: PathBuf) {
+    passes_with(library, json!({}), Permissions::default());
+}
+
+fn passes_with(library: PathBuf, config: Value, permissions: Permissions) {
     let temp = tempfile::tempdir().unwrap();
     let checks = run(&Options {
         library,
-        config: serde_json::Map::new(),
-        permissions: shimmer_host::Permissions::default(),
+        config: config.as_object().cloned().unwrap_or_default(),
+        permissions,
         executable: shimmer(),
         work_dir: temp.path().to_owned(),
     });
@@ -29,6 +35,10 @@ fn fixtures_conform() {
 #[test]
 fn bundled_plugins_conform() {
     passes(bundled("anomaly"));
+    // Without a port it needs no network.
+    let permissions =
+        Permissions { origin: vec!["*".into()], folder: true, ..Permissions::default() };
+    passes_with(bundled("gossip"), json!({"port": 0}), permissions);
 }
 
 #[test]
@@ -56,7 +66,7 @@ fn what_is_no_plugin_is_told_so() {
     let checks = run(&Options {
         library,
         config: serde_json::Map::new(),
-        permissions: shimmer_host::Permissions::default(),
+        permissions: Permissions::default(),
         executable: shimmer(),
         work_dir: temp.path().to_owned(),
     });

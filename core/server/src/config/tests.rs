@@ -187,7 +187,6 @@ fn a_bad_variable_or_flag_is_named() {
         ("LOG_LEVEL", "a=b"),
         ("DASHBOARD_TOKEN", "two words"),
         ("FEDERATED_ENABLE", "perhaps"),
-        ("FEDERATED_ENABLE", "1"),
         ("FEDERATED_PORT", "x"),
         ("FEDERATED_JSON_PORT", "65536"),
         ("FEDERATED_PEERS", "peer1"),

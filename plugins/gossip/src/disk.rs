@@ -52,6 +52,8 @@ pub(crate) enum DiskError {
 pub(crate) struct Disk {
     database: Arc<Database>,
     index: Arc<Mutex<Index>>,
+    /// Packs and unpacks rows: its memory is too dear to be had for each call.
+    codec: Arc<Mutex<Codec>>,
 }
 
 /// What a look at the file would tell, kept in memory.
@@ -87,7 +89,12 @@ impl Disk {
         }
         .map_err(failed)?;
         let index = begin(&database)?;
-        Ok((Self { database: Arc::new(database), index: Arc::new(Mutex::new(index)) }, aside))
+        let disk = Self {
+            database: Arc::new(database),
+            index: Arc::new(Mutex::new(index)),
+            codec: Arc::default(),
+        };
+        Ok((disk, aside))
     }
 
     /// Makes everything that was put survive the process and the power.
@@ -139,7 +146,7 @@ impl Disk {
         let read = self.database.begin_read().map_err(failed)?;
         let order = read.open_table(ORDER).map_err(failed)?;
         let events = read.open_table(EVENTS).map_err(failed)?;
-        let mut codec = Codec::default();
+        let mut codec = self.codec();
         let mut out = Vec::new();
         for row in order.iter().map_err(failed)?.rev().take(most) {
             let (number, seq, _) = row.map_err(failed)?.1.value();
@@ -156,6 +163,10 @@ impl Disk {
         let mut write = self.database.begin_write().map_err(failed)?;
         write.set_durability(Durability::None).map_err(failed)?;
         Ok(write)
+    }
+
+    fn codec(&self) -> MutexGuard<'_, Codec> {
+        self.codec.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -231,7 +242,7 @@ impl Store for Disk {
     type Error = DiskError;
 
     fn put(&mut self, envelopes: &[Verified]) -> Result<(), DiskError> {
-        let mut codec = Codec::default();
+        let mut codec = self.codec();
         let write = self.begin()?;
         // Only a commit changes the index, so that a failure leaves both as they were.
         let (mut new_logs, mut count, mut bytes) = (Vec::new(), 0, 0);
@@ -284,7 +295,7 @@ impl Store for Disk {
         if span.low > span.high {
             return Ok(());
         }
-        let mut codec = Codec::default();
+        let mut codec = self.codec();
         let read = self.database.begin_read().map_err(failed)?;
         let events = read.open_table(EVENTS).map_err(failed)?;
         let mut sum = 0;

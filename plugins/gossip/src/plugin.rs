@@ -205,6 +205,8 @@ impl Gossip {
         let net = Arc::new(net);
         let (heard, heard_end) = crossbeam_channel::bounded(HEARD);
         let gateway = self.gateway(heard)?.map(Arc::new);
+        // A way that nobody sends on is closed, and a closed one always has something to say.
+        let heard_end = gateway.as_ref().map_or_else(crossbeam_channel::never, |_| heard_end);
         let of_gateway = gateway.clone();
         let keys = keys_of(&identity, self.settings.hybrid);
         let author =

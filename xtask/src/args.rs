@@ -13,7 +13,7 @@ cargo xtask COMMAND
   up      build everything, start the demo with recorded data, print where to look
   mesh    build everything, start several nodes that show each other's events
   test    every check of the project, with a summary at the end
-  bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams, alerts or detect
+  bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams, alerts, detect or mesh
 
 `cargo xtask COMMAND --help` says more.";
 
@@ -48,7 +48,7 @@ not, then runs every step and prints a table. Any failure makes the exit status 
   --list        print the steps and leave";
 
 const BENCH_HELP: &str = "\
-cargo xtask bench ring|dispatch|ingest|fractal|soak|pages|streams|alerts|detect
+cargo xtask bench ring|dispatch|ingest|fractal|soak|pages|streams|alerts|detect|mesh
 
 Runs one group of benches in release.
 
@@ -60,7 +60,8 @@ Runs one group of benches in release.
   pages     what /metrics with 5,000 series and /snapshot with 500 events cost the program
   streams   what a delivery to WebSocket and SSE clients costs, beside other brokers
   alerts    what the plugin anomaly costs, and from a posted value to its alert on the stream
-  detect    what a row costs the anomaly detectors, and what they hold";
+  detect    what a row costs the anomaly detectors, and what they hold
+  mesh      how fast events travel between eight nodes, and what one costs";
 
 /// What to do, or what to print.
 #[derive(Debug, PartialEq)]

@@ -5,10 +5,11 @@
 use crate::{process, tools};
 
 /// The groups, each a bench target of `shimmer-benches`.
-pub(crate) const GROUPS: &[&str] =
-    &["ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams", "alerts", "detect"];
+pub(crate) const GROUPS: &[&str] = &[
+    "ring", "dispatch", "ingest", "fractal", "soak", "pages", "streams", "alerts", "detect", "mesh",
+];
 /// Those that start the program or load plugins, which cargo does not build for a bench.
-const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest", "alerts"];
+const WITH_PROGRAM: &[&str] = &["dispatch", "soak", "pages", "streams", "ingest", "alerts", "mesh"];
 
 /// Runs the bench target `group`.
 ///

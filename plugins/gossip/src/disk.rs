@@ -270,11 +270,11 @@ impl Store for Disk {
                     }
                 };
                 let place = (number, envelope.id.seq);
-                if events.get(place).map_err(failed)?.is_some() {
+                let frame = codec.encode(std::slice::from_ref(envelope));
+                // At a known place stands the same: equivocation is found before anything is stored.
+                if events.insert(place, &*frame).map_err(failed)?.is_some() {
                     continue;
                 }
-                let frame = codec.encode(std::slice::from_ref(envelope));
-                events.insert(place, &*frame).map_err(failed)?;
                 let weight = u32::try_from(envelope.weight()).unwrap_or(u32::MAX);
                 order.insert(next_order, (place.0, place.1, weight)).map_err(failed)?;
                 next_order += 1;

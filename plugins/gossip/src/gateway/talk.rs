@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use shimmer_mesh::{Packet, Reason};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -24,6 +24,10 @@ const SILENCE: Duration = Duration::from_secs(60);
 const SEND: Duration = Duration::from_secs(10);
 /// Refused packets after which a connection is closed.
 const PATIENCE: u32 = 256;
+
+/// How long, and how many bytes, a peer may go on talking after it was told of the end.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1 << 20;
 
 /// Why a connection ends, as its peer is told.
 struct Ending(CloseCode, &'static str);
@@ -42,6 +46,21 @@ where
     if let Some(Ending(code, reason)) = ending {
         let frame = CloseFrame { code, reason: reason.into() };
         drop(tokio::time::timeout(SEND, socket.close(Some(frame))).await);
+        linger(socket.get_mut()).await;
+    }
+}
+
+/// Reads what is still on its way: a socket that is closed with unread bytes is reset, and a reset takes the reason
+/// of the closing back from the peer before it has read it.
+async fn linger<S: AsyncRead + Unpin>(socket: &mut S) {
+    let until = Instant::now() + LINGER;
+    let mut scrap = [0; 4096];
+    let mut left = LINGER_BYTES;
+    while let Ok(Ok(count @ 1..)) = timeout_at(until, socket.read(&mut scrap)).await {
+        left = left.saturating_sub(count);
+        if left == 0 {
+            return;
+        }
     }
 }
 

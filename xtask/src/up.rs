@@ -17,7 +17,7 @@ use crate::{demo, tools, web};
 /// How long the started host may take until it is ready.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// Core minutes of a release build from nothing.
-const BUILD_CORE_MINUTES: usize = 8;
+const BUILD_CORE_MINUTES: usize = 16;
 const CONFIG: &str = "config/demo/shimmer.toml";
 /// Where cargo puts the example plugin unless told otherwise; the demo's config names it so.
 const USUAL_TARGET: &str = "target";

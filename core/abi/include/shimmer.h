@@ -448,7 +448,7 @@ typedef struct shimmer_relayed {
 
 typedef struct shimmer_relay_outcome {
     uint64_t seq;          /* here, 0 unless status is SHIMMER_OK                                              */
-    shimmer_status status; /* OK stored or known, INVALID, DENIED (origin), LIMIT (too large, no name free)    */
+    shimmer_status status; /* OK stored or known, INVALID, DENIED (origin), LIMIT (no name free now)            */
     uint32_t duplicate;    /* 1 = stored before: (origin, source, event_id) is known                           */
 } shimmer_relay_outcome;
 

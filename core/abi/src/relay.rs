@@ -40,8 +40,8 @@ pub struct Relayed {
 pub struct RelayOutcome {
     /// Its sequence here, 0 unless `status` is [`Status::OK`].
     pub seq: u64,
-    /// `OK` stored or known, `INVALID` breaks the rules of events, `DENIED` its origin is not granted, `LIMIT` too
-    /// large, or it brings a new name and the table of names is full.
+    /// `OK` stored or known, `INVALID` breaks the rules of events here, its length among them, `DENIED` its origin is
+    /// not granted, `LIMIT` it brings a new name and the table of names is full: it may fit later.
     pub status: Status,
     /// 1 if it had been stored before: (`origin`, `source`, `event_id`) is known.
     pub duplicate: u32,

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use shimmer_abi::Status;
-use shimmer_event::{EventError, Parser, Receipt, TAIL};
+use shimmer_event::{Parser, Receipt, TAIL};
 use shimmer_ring::{Entry, Outcome, Producer, PublishError, Reserve, Submission};
 
 use crate::config::any;
@@ -107,10 +107,7 @@ impl Relay {
         let read = self.parser.parse(event.json.as_bytes(), &receipt, &rules.limits);
         let read = read.map_err(|error| {
             self.reason.get_or_insert_with(|| error.to_string());
-            match error {
-                EventError::TooLarge { .. } => Status::LIMIT,
-                EventError::Invalid(_) | EventError::Malformed { .. } => Status::INVALID,
-            }
+            Status::INVALID
         })?;
         let start = self.heads.len();
         self.heads.extend_from_slice(read.head);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, Select, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, unbounded};
 use shimmer_mesh::fanout::Fanout;
 use shimmer_mesh::{Action, Answer, Keys, Labels, Node, Peer, Reason, Ticket, Verified};
 use shimmer_sdk::Host;
@@ -179,6 +179,11 @@ impl Hub {
         self.flush.send(answer).is_ok() && answered.recv_timeout(patience).unwrap_or(false)
     }
 
+    /// Whether it runs; it ends by itself only with the network.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Ends the hub and all its threads.
     pub(crate) fn stop(&mut self) {
         self.own = None;
@@ -265,11 +270,18 @@ impl State {
             self.act();
             self.heartbeat();
             if self.wait(inlets, now_ms) {
-                let Self { pool, parcels, tasks, .. } = self;
-                return Ending { pool, parcels, tasks };
+                return self.ending();
             }
-            self.turn(inlets);
+            if !self.turn(inlets) {
+                self.host.error("the network of the mesh has ended by itself");
+                return self.ending();
+            }
         }
+    }
+
+    fn ending(self) -> Ending {
+        let Self { pool, parcels, tasks, .. } = self;
+        Ending { pool, parcels, tasks }
     }
 
     /// Waits until there is something to do; whether that is to end.
@@ -287,18 +299,25 @@ impl State {
             select.recv(&inlets.own);
         }
         select.ready_timeout(until).is_ok_and(|ready| ready == stop)
-            || matches!(inlets.stop.try_recv(), Err(crossbeam_channel::TryRecvError::Disconnected))
+            || matches!(inlets.stop.try_recv(), Err(TryRecvError::Disconnected))
     }
 
-    /// Does some of everything that waits.
-    fn turn(&mut self, inlets: &Inlets) {
+    /// Does some of everything that waits. Whether the network is still there: its closed way would always be ready, and
+    /// the hub would never sleep.
+    fn turn(&mut self, inlets: &Inlets) -> bool {
         inlets.kept.try_iter().take(TURN).for_each(|kept| self.kept(kept));
         inlets.delivered.try_iter().take(TURN).for_each(|delivered| self.delivered(delivered));
         if self.takes_own() {
             let own: Vec<Own> = inlets.own.try_iter().take(TURN).collect();
             self.share(own);
         }
-        inlets.events.try_iter().take(TURN).for_each(|event| self.network(event));
+        for _ in 0..TURN {
+            match inlets.events.try_recv() {
+                Ok(event) => self.network(event),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
         inlets.done.try_iter().take(TURN).for_each(|done| self.worked(done));
         inlets.heard.try_iter().take(TURN).for_each(|heard| self.heard(heard));
         // A flush speaks of what was shared before it, so everything of that comes first.
@@ -307,6 +326,7 @@ impl State {
         }
         self.flush_if_settled();
         self.shown.lock().counters = self.node.counters().clone();
+        true
     }
 
     fn takes_own(&self) -> bool {

@@ -140,6 +140,10 @@ impl Plugin for Gossip {
 
     fn tick(&mut self, _now_ns: i64) -> Result<(), Error> {
         if let Some(running) = &self.running {
+            if !running.hub.is_running() {
+                // The host starts it anew, with everything that was saved.
+                return Err(Error::Failed("the mesh has ended by itself".to_owned()));
+            }
             self.meters.tell(&self.shown.lock(), running);
             for at in running.net.addresses() {
                 let name = at.address.to_string();
@@ -319,9 +323,8 @@ impl Gossip {
 
     /// What an operator wants to see once; neither keys nor ids.
     fn tell_start(&self, net: &Net, gateway: Option<&Gateway>) {
-        let listens = self
-            .settings
-            .listen
+        let listens = net
+            .listens_at()
             .map_or_else(|| "dials only".to_owned(), |at| format!("listens on {at}"));
         let door = match (&self.settings.psk_file, &self.settings.allow) {
             (Some(_), Some(_)) => "with a shared key and a list of nodes",
@@ -342,7 +345,6 @@ impl Gossip {
         if let Some(at) = gateway.and_then(Gateway::listens_at) {
             self.host.info(&format!("the JSON gateway listens on {at}"));
         }
-        debug_assert!(net.listens_at().is_some() == self.settings.listen.is_some());
     }
 }
 

@@ -88,7 +88,7 @@ impl Host {
     ///
     /// # Errors
     /// `Busy` while they do not all fit into the ring and `Limit` when they never will: none is stored then. Of
-    /// single events: `Invalid`, `Denied` for the origin, `Limit`.
+    /// single events: `Invalid` for good, `Denied` for the origin, `Limit` while there is no room for a new name.
     pub fn relay(&self, events: &[Relay<'_>]) -> Result<Vec<Result<Relayed, Error>>, Error> {
         crate::relay::relay(&self.gate, events)
     }

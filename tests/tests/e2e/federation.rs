@@ -2,7 +2,8 @@
 
 mod gateway;
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
@@ -51,6 +52,14 @@ fn ids(server: &TestServer, kind: &str) -> Vec<(String, String)> {
     let text = |event: &Value, name: &str| event[name].as_str().unwrap().to_owned();
     let events = shown["events"].as_array().unwrap();
     events.iter().map(|event| (text(event, "origin"), text(event, "event_id"))).collect()
+}
+
+/// How often a node refused something for this reason.
+fn rejected(server: &TestServer, reason: &str) -> f64 {
+    let name = format!("shimmer_gossip_rejected_total{{reason=\"{reason}\"}} ");
+    let text = server.get("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&name).map(str::to_owned));
+    line.and_then(|count| count.parse::<f64>().ok()).unwrap_or(-1.0)
 }
 
 fn has(server: &TestServer, kind: &str, origin: &str, id: &str) -> bool {
@@ -164,6 +173,21 @@ fn events_of_plugins_stay_at_home_unless_they_are_to_travel() {
 }
 
 #[test]
+fn an_event_that_is_too_long_here_is_refused_for_good() {
+    let a = Place::new("a", &[], "");
+    let b = Place::new("b", &[a.port], "[ring]\nevent_bytes = 1024\n");
+    let (here, there) = (a.start(), b.start());
+    connected(&there, 1);
+    let mut long = general("long", "k", 1.0);
+    long["data"] = json!({"x": "y".repeat(2000)});
+    here.event(&long);
+    wait("the refusal", || rejected(&there, "malformed") >= 1.0);
+    here.event(&general("short", "k", 1.0));
+    wait("the next one", || has(&there, "k", "a", "short"));
+    assert_eq!((ids(&there, "k").len(), rejected(&there, "malformed")), (1, 1.0));
+}
+
+#[test]
 fn a_mesh_with_a_key_has_no_room_for_others() {
     let home = tempfile::tempdir().unwrap();
     let key = |name: &str, digits: &str, mode: u32| {
@@ -184,14 +208,8 @@ fn a_mesh_with_a_key_has_no_room_for_others() {
     open.event(&general("e", "k", 1.0));
     there.event(&general("e", "k", 1.0));
     wait("the event", || has(&here, "k", "b", "e"));
-    let rejected = |reason: &str| {
-        let name = format!("shimmer_gossip_rejected_total{{reason=\"{reason}\"}} ");
-        let text = here.get("/metrics").text();
-        let line = text.lines().find_map(|line| line.strip_prefix(&name).map(str::to_owned));
-        line.and_then(|count| count.parse::<f64>().ok()).unwrap_or(-1.0)
-    };
-    wait("two refusals", || rejected("transport") >= 2.0);
-    assert_eq!(rejected("signature"), 0.0, "every reason is there from the beginning");
+    wait("two refusals", || rejected(&here, "transport") >= 2.0);
+    assert_eq!(rejected(&here, "signature"), 0.0, "every reason is there from the beginning");
     assert_eq!((ids(&here, "k").len(), &here.json("/federated/health")["peers"]), (1, &json!(1)));
     // A key that others can read is none.
     let wide = Place::new("e", &[], &key("wide", "a1", 0o644));
@@ -203,6 +221,46 @@ fn a_mesh_with_a_key_has_no_room_for_others() {
     assert!(!log.contains("a1a1a1a1") && !log.contains("peer_id"), "{log}");
     let own = a.home.data().join("plugins/gossip/own/node.key");
     assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_thousand_strangers_at_the_door_harm_nobody() {
+    const UPGRADE: &[u8] =
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let a = Place::new("a", &[], "");
+    let b = Place::new("b", &[a.port], "");
+    let c = Place::new("c", &[a.port], "");
+    let (here, there) = (a.start(), b.start());
+    connected(&there, 1);
+    // Silent ones, those who stop after half a line or after the upgrade, garbage, and a frame without end.
+    let openings: [&[u8]; 5] = [
+        b"",
+        &UPGRADE[..20],
+        UPGRADE,
+        &[0xff; 3000],
+        &[UPGRADE, b"\x82\x7f\xff\xff\xff\xff"].concat(),
+    ];
+    let strangers: Vec<TcpStream> = (0..1000)
+        .map(|n| {
+            let mut stranger = TcpStream::connect(("127.0.0.1", a.port)).unwrap();
+            // Whoever was shown the door already cannot be written to.
+            let _ = stranger.write_all(openings[n % openings.len()]);
+            if n % 50 == 0 {
+                there.event(&general(&format!("e-{n}"), "k", 1.0));
+            }
+            stranger
+        })
+        .collect();
+    let newcomer = c.start();
+    connected(&newcomer, 1);
+    newcomer.event(&general("new", "k", 1.0));
+    wait("all events of the honest", || ids(&here, "k").len() == 21);
+    wait("the newcomer's", || has(&there, "k", "c", "new") && ids(&newcomer, "k").len() == 21);
+    wait("the count of the refused", || rejected(&here, "transport") >= 600.0);
+    let health = here.json("/federated/health");
+    assert_eq!((&health["status"], &health["peers"]), (&json!("ok"), &json!(2)), "{health}");
+    drop(strangers);
 }
 
 #[test]

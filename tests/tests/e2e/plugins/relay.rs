@@ -87,7 +87,7 @@ fn what_breaks_the_rules_is_refused_by_itself() {
         Some("permit"),
         Some("outside"),
         Some("outside"),
-        Some("bound"),
+        Some("outside"),
     ];
     for (error, expected) in errors.iter().zip(expected) {
         assert_eq!(error.is_some(), expected.is_some(), "{errors:?}");

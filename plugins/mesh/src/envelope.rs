@@ -9,13 +9,12 @@ use std::io::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use fips204::ml_dsa_44;
 use fips204::traits::{SerDes as _, Verifier as _};
 
 use crate::facts::Facts;
 use crate::jcs;
-use crate::keys::{Keys, Origin, PQ_KEY_BYTES, PQ_SIG_BYTES, pq_hash};
+use crate::keys::{Keys, Origin, OriginKey, PQ_KEY_BYTES, PQ_SIG_BYTES, pq_hash};
 use crate::reason::Reason;
 
 /// The first line of what is signed; nothing else signed with such a key begins with it.
@@ -162,12 +161,22 @@ impl Envelope {
     }
 }
 
+/// Keys that a [`Verifier`] keeps unpacked: events of many origins come by turns, and unpacking one is a tenth of a check.
+const KEPT_KEYS: usize = 64;
+type KeptKeys = [Option<OriginKey>; KEPT_KEYS];
+
 /// Checks signatures. It keeps the last keys in their unpacked form, so one serves one thread for long.
-#[derive(Default)]
 pub struct Verifier {
-    key: Option<(Origin, VerifyingKey)>,
+    /// By the first byte of the key.
+    keys: Box<KeptKeys>,
     pq: Option<Box<PqKey>>,
     message: Vec<u8>,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Self { keys: Box::new([None; KEPT_KEYS]), pq: None, message: Vec::new() }
+    }
 }
 
 struct PqKey {
@@ -197,26 +206,13 @@ impl Verifier {
         };
         self.message.clear();
         envelope.write_signed(hash.as_ref(), &mut self.message);
-        let key = self.ed_key(envelope.id.log.origin)?;
-        let sig = Signature::from_bytes(&envelope.sig);
-        key.verify_strict(&self.message, &sig).map_err(|_| Reason::Signature)?;
+        unpacked(&mut self.keys, envelope.id.log.origin)?.verify(&self.message, &envelope.sig)?;
         if let (Some(pq), Some(cached)) = (&envelope.pq, &self.pq)
             && !cached.key.verify(&self.message, &pq.sig, &[])
         {
             return Err(Reason::Signature);
         }
         Ok(Verified::new(envelope, hash))
-    }
-
-    fn ed_key(&mut self, origin: Origin) -> Result<VerifyingKey, Reason> {
-        if let Some((cached, key)) = &self.key
-            && *cached == origin
-        {
-            return Ok(*key);
-        }
-        let key = origin.verifying_key()?;
-        self.key = Some((origin, key));
-        Ok(key)
     }
 
     /// Makes `self.pq` the key, and returns its hash.
@@ -231,6 +227,14 @@ impl Verifier {
         self.pq = Some(Box::new(PqKey { bytes: *bytes, hash, key }));
         Ok(hash)
     }
+}
+
+fn unpacked(kept: &mut KeptKeys, origin: Origin) -> Result<&OriginKey, Reason> {
+    let place = &mut kept[usize::from(origin.as_bytes()[0]) % KEPT_KEYS];
+    if let Some(key) = place.take_if(|key| key.origin() == origin) {
+        return Ok(place.insert(key));
+    }
+    Ok(place.insert(origin.key()?))
 }
 
 /// An envelope whose signatures hold. Cloning shares it.

@@ -47,7 +47,7 @@ pub use frame::{
     Codec, FrameId, MAX_BODY_BYTES, MAX_ENVELOPES, MAX_FRAME_BYTES, UNPACK_BYTES, pack,
 };
 pub use jcs::{MAX_DEPTH, canonicalise, is_canonical};
-pub use keys::{Keys, Origin, PQ_KEY_BYTES, PQ_SIG_BYTES};
+pub use keys::{Keys, Origin, OriginKey, PQ_KEY_BYTES, PQ_SIG_BYTES};
 pub use labels::{Labels, MAX_LABELS};
 pub use log::{LogState, MAX_EPOCHS, MAX_LOGS, MAX_RANGES};
 pub use node::{

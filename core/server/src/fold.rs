@@ -3,20 +3,22 @@
 //! The rule: whoever reads folds to the newest event first, so that a figure never lags behind an
 //! acknowledged event. The thread only keeps that catch-up short, and the gate from filling the ring.
 
+mod weighing;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use shimmer_abi::flags;
 use shimmer_event::BEAUTY_KIND;
 use shimmer_host::WEIGHT_KIND;
 use shimmer_ring::{
     ConsumerHandle, ConsumerSpec, FLAG_LOST, Gate, Reader, Ring, Start, Values, WakeTarget,
 };
-use shimmer_view::{Histogram, Rolling, Stats, Weights};
+use shimmer_view::{Histogram, Rolling, Stats};
 
+use self::weighing::{RULE_KIND, Weighing};
 use crate::ServerError;
 
 /// The thread sleeps until this many events wait for it, or until the pause is over.
@@ -53,11 +55,10 @@ struct State {
     reader: Reader,
     cursor: u64,
     stats: Stats,
-    weights: Weights,
+    weighing: Weighing,
     kinds: HashMap<u32, Kind>,
     /// The kind looked up last, which the next event mostly has too.
     last_kind: (u32, Kind),
-    trusted: Vec<String>,
     values: Values,
 }
 
@@ -66,6 +67,7 @@ struct State {
 enum Kind {
     Beauty,
     Weight,
+    Rule,
     Other,
 }
 
@@ -84,10 +86,9 @@ impl Fold {
             reader: ring.reader(),
             cursor: consumer.cursor(),
             stats: Stats::new(window),
-            weights: Weights::default(),
+            weighing: Weighing::default(),
             kinds: HashMap::new(),
             last_kind: (0, Kind::Other),
-            trusted: Vec::new(),
             values: Values::default(),
         };
         let fold = Arc::new(Self {
@@ -113,13 +114,13 @@ impl Fold {
             rolling: state.stats.rolling(),
             events_total: state.stats.events_total(),
             distribution: state.stats.distribution().clone(),
-            weighted_avg: state.weighted_avg(),
+            weighted_avg: state.weighing.average(),
         }
     }
 
     /// Names the plugins whose weights count from now on.
     pub(crate) fn trust(&self, plugins: Vec<String>) {
-        self.lock().trusted = plugins;
+        self.lock().weighing.trust(plugins);
     }
 
     /// Ends the thread.
@@ -182,36 +183,18 @@ impl State {
                     self.last_kind = (kind, self.kind(kind));
                 }
                 match self.last_kind.1 {
-                    Kind::Beauty => self.stats.push(values.value[i], values.source[i]),
-                    Kind::Weight => self.weigh(&values, i),
+                    Kind::Beauty => {
+                        self.stats.push(values.value[i]);
+                        self.weighing.beauty(&self.reader, &values, i);
+                    }
+                    Kind::Weight => self.weighing.weight(&self.reader, &values, i),
+                    Kind::Rule => self.weighing.rule(&self.reader, &values, i),
                     Kind::Other => {}
                 }
             }
             self.cursor += taken as u64;
         }
         self.values = values;
-    }
-
-    /// A weight is an event that the host made of a plugin's effect. Anybody may post an event of that kind, and
-    /// any plugin emit one, so it counts only as the work of a plugin that may weigh.
-    fn weigh(&mut self, values: &Values, i: usize) {
-        if values.flags[i] & flags::DERIVED == 0 {
-            return;
-        }
-        let plugin = self.name(values.source[i]);
-        if !self.trusted.contains(&plugin) {
-            return;
-        }
-        let source = self.name(values.subject[i]);
-        if let Err(error) = self.weights.set(&source, values.value[i]) {
-            tracing::warn!(
-                plugin,
-                source,
-                weight = values.value[i],
-                ?error,
-                "a weight was not taken"
-            );
-        }
     }
 
     fn kind(&mut self, id: u32) -> Kind {
@@ -224,6 +207,7 @@ impl State {
         let kind = match self.name(id).as_str() {
             BEAUTY_KIND => Kind::Beauty,
             WEIGHT_KIND => Kind::Weight,
+            RULE_KIND => Kind::Rule,
             _ => Kind::Other,
         };
         self.kinds.insert(id, kind);
@@ -237,33 +221,32 @@ impl State {
         }
         String::from_utf8(name).unwrap_or_default()
     }
-
-    fn weighted_avg(&self) -> Option<f64> {
-        if self.weights.is_empty() {
-            return None;
-        }
-        let mut name = Vec::new();
-        self.stats.weighted_avg(|source| {
-            name.clear();
-            // A source that no kept event carries any more has no name; it counts like an unknown one.
-            let known = self.reader.name(source, &mut name);
-            self.weights.get(if known {
-                std::str::from_utf8(&name).unwrap_or_default()
-            } else {
-                ""
-            })
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shimmer_abi::flags;
     use shimmer_ring::{Entry, Reserve, RingConfig, Storage, Submission};
 
     const DERIVED: u32 = flags::DERIVED;
 
     fn publish(ring: &Ring, kind: &str, subject: &str, source: &str, value: f64, flags: u32) {
+        publish_with(ring, (kind, subject, source), value, flags, "{}");
+    }
+
+    fn publish_rule(ring: &Ring, source: &str, data: &str, flags: u32) {
+        publish_with(ring, ("influence", "", source), 0.0, flags, data);
+    }
+
+    fn publish_with(
+        ring: &Ring,
+        (kind, subject, source): (&str, &str, &str),
+        value: f64,
+        flags: u32,
+        data: &str,
+    ) {
+        let head = format!("{{\"data\":{data},\"seq\":");
         let id = ring.published().to_string();
         let entry = Entry {
             time_ns: 0,
@@ -275,9 +258,9 @@ mod tests {
             origin: "node",
             id: &id,
             flags,
-            head: b"{\"seq\":",
+            head: head.as_bytes(),
             tail: b"}",
-            data: 0..0,
+            data: 8..8 + data.len() as u32,
             id_span: 0..0,
         };
         let submission = Submission { entries: &[entry], cursor: None, reserve: Reserve::Ingest };
@@ -303,6 +286,42 @@ mod tests {
         let figures = fold.newest();
         assert_eq!(figures.weighted_avg, Some(0.8));
         assert_eq!(figures.events_total, 2);
+        fold.stop();
+    }
+
+    #[test]
+    fn a_rule_counts_for_what_the_ring_keeps_and_only_from_plugins_that_may_weigh() {
+        const MEDIAN: &str =
+            r#"{"method":"median","trim":0.2,"share_cap":1,"window":2,"default_weight":0.5}"#;
+        let ring = ring(64);
+        let fold = Fold::start(&ring, 10).unwrap();
+        fold.trust(vec!["dao".to_owned()]);
+        for (source, value) in [("a", 0.1), ("b", 0.2), ("c", 0.8), ("c", 1.3), ("c", 1.5)] {
+            publish(&ring, "beauty", "", source, value, flags::BEAUTY);
+        }
+        publish(&ring, "weight", "a", "dao", 0.5, DERIVED);
+        let plain = fold.newest().weighted_avg.unwrap();
+        assert!((plain - (0.05 + 0.2 + 1.2) / 2.5).abs() < 1e-12, "{plain}");
+        publish_rule(&ring, "dao", MEDIAN, 0);
+        publish_rule(&ring, "other", MEDIAN, DERIVED);
+        publish_rule(&ring, "dao", &MEDIAN.replace("0.2", "0.7"), DERIVED);
+        publish_rule(&ring, "dao", "{}", DERIVED);
+        assert_eq!(
+            fold.newest().weighted_avg,
+            Some(plain),
+            "posted, not allowed, impossible, broken"
+        );
+        publish_rule(&ring, "dao", MEDIAN, DERIVED);
+        assert_eq!(fold.newest().weighted_avg, Some(0.2));
+        publish(&ring, "weight", "a", "dao", 0.0, DERIVED);
+        publish(&ring, "weight", "b", "dao", 0.1, DERIVED);
+        assert_eq!(fold.newest().weighted_avg, Some(1.4), "the mean of the newest two of c");
+        publish_rule(&ring, "dao", MEDIAN, DERIVED);
+        assert_eq!(fold.newest().weighted_avg, Some(1.4), "the same rule again changes nothing");
+        publish_rule(&ring, "dao", &MEDIAN.replace(":2,", ":3,"), DERIVED);
+        assert_eq!(fold.newest().weighted_avg, Some(1.2), "and now of the newest three");
+        publish(&ring, "beauty", "", "c", 0.5, flags::BEAUTY);
+        assert_eq!(fold.newest().weighted_avg, Some(1.1), "with the weights of before");
         fold.stop();
     }
 

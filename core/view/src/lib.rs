@@ -4,20 +4,23 @@
 //! input comes from. The server decides when to fold and who may look.
 //!
 //! - [`Stats`]: the rolling window of beauty scores, its distribution and its total.
-//! - [`Weights`]: how much each source counts in the weighted average.
+//! - [`Influence`]: how much each source counts, and the average that follows.
 //! - [`History`] and [`Histories`]: what plugins used over the last hour.
 
 #![forbid(unsafe_code)]
 
 mod histogram;
 mod history;
+mod influence;
 mod stats;
-mod weights;
 
 pub use histogram::{Histogram, UPPER_BOUNDS};
 pub use history::{
     Aggregate, Aggregates, FINE_POINTS, Histories, History, MAX_HISTORIES, MAX_SAMPLES, MinuteMean,
     Sample,
 };
+pub use influence::{
+    Influence, InfluenceRefused, MAX_SOURCE_WINDOW, MAX_SOURCES, MAX_WEIGHTS, Method, Rule,
+    SourceShare,
+};
 pub use stats::{MAX_WINDOW, Rolling, Stats};
-pub use weights::{MAX_WEIGHTS, WeightRefused, Weights};

@@ -11,7 +11,7 @@ pub const MAX_WINDOW: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Stats {
     capacity: usize,
-    window: VecDeque<Scored>,
+    window: VecDeque<f64>,
     distribution: Histogram,
 }
 
@@ -28,12 +28,6 @@ pub struct Rolling {
     pub max: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Scored {
-    value: f64,
-    source: u32,
-}
-
 impl Stats {
     /// Statistics over the newest `window` scores; `1..=`[`MAX_WINDOW`], nearer end otherwise.
     pub fn new(window: usize) -> Self {
@@ -41,12 +35,12 @@ impl Stats {
         Self { capacity, window: VecDeque::new(), distribution: Histogram::default() }
     }
 
-    /// Folds one score. `source` is whatever number the caller knows its source by.
-    pub fn push(&mut self, value: f64, source: u32) {
+    /// Folds one score.
+    pub fn push(&mut self, value: f64) {
         if self.window.len() == self.capacity {
             self.window.pop_front();
         }
-        self.window.push_back(Scored { value, source });
+        self.window.push_back(value);
         self.distribution.observe(value);
     }
 
@@ -59,32 +53,15 @@ impl Stats {
 
     /// The window's figures; `None` before the first score.
     pub fn rolling(&self) -> Option<Rolling> {
-        let first = self.window.front()?.value;
+        let first = *self.window.front()?;
         let (mut sum, mut min, mut max) = (0.0, first, first);
-        for scored in &self.window {
-            sum += scored.value;
-            min = f64::min(min, scored.value);
-            max = f64::max(max, scored.value);
+        for value in &self.window {
+            sum += value;
+            min = min.min(*value);
+            max = max.max(*value);
         }
         let count = self.window.len();
         Some(Rolling { count, avg: sum / count as f64, min, max })
-    }
-
-    /// The weighted mean of the window: first the mean of each source, then the mean of those by
-    /// `weight`, so that posting more does not count more. `None` without scores or without weight.
-    pub fn weighted_avg(&self, mut weight: impl FnMut(u32) -> f64) -> Option<f64> {
-        let mut scores: Vec<(u32, f64)> = self.window.iter().map(|s| (s.source, s.value)).collect();
-        scores.sort_by_key(|(source, _)| *source);
-        let (mut weighted, mut total) = (0.0, 0.0);
-        for of_source in scores.chunk_by(|a, b| a.0 == b.0) {
-            let mean = of_source.iter().map(|(_, v)| v).sum::<f64>() / of_source.len() as f64;
-            let weight = weight(of_source[0].0);
-            if weight.is_finite() && weight > 0.0 {
-                weighted += weight * mean;
-                total += weight;
-            }
-        }
-        (total > 0.0).then(|| weighted / total)
     }
 
     /// Scores since the start of the fold.
@@ -107,20 +84,7 @@ mod tests {
     fn says_nothing_before_the_first_score() {
         let stats = Stats::new(50);
         assert_eq!(stats.rolling(), None);
-        assert_eq!(stats.weighted_avg(|_| 1.0), None);
         assert_eq!(stats.events_total(), 0);
-    }
-
-    #[test]
-    fn volume_of_one_source_buys_nothing() {
-        let mut stats = Stats::new(100);
-        for _ in 0..99 {
-            stats.push(1.5, 7);
-        }
-        stats.push(0.5, 8);
-        assert_eq!(stats.weighted_avg(|_| 1.0), Some(1.0));
-        assert_eq!(stats.weighted_avg(|s| if s == 7 { 0.0 } else { 1.0 }), Some(0.5));
-        assert_eq!(stats.weighted_avg(|_| 0.0), None);
     }
 
     #[test]
@@ -128,7 +92,7 @@ mod tests {
         assert_eq!(Stats::new(usize::MAX).capacity, MAX_WINDOW);
         assert_eq!(Stats::new(0).capacity, 1);
         let mut stats = Stats::new(3);
-        (0..10).for_each(|i| stats.push(f64::from(i), 0));
+        (0..10).for_each(|i| stats.push(f64::from(i)));
         assert_eq!(stats.rolling(), Some(Rolling { count: 3, avg: 8.0, min: 7.0, max: 9.0 }));
         stats.set_window(2);
         assert_eq!(stats.rolling(), Some(Rolling { count: 2, avg: 8.5, min: 8.0, max: 9.0 }));
@@ -138,31 +102,17 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_the_last_values(
-            window in 1usize..60, values in prop::collection::vec((0.0f64..1.5, 0u32..4), 1..200)
+            window in 1usize..60, values in prop::collection::vec(0.0f64..1.5, 1..200)
         ) {
             let mut stats = Stats::new(window);
-            values.iter().for_each(|(v, s)| stats.push(*v, *s));
+            values.iter().for_each(|v| stats.push(*v));
             let kept = &values[values.len().saturating_sub(window)..];
             let rolling = stats.rolling().expect("pushed");
-            let avg = kept.iter().map(|v| v.0).sum::<f64>() / kept.len() as f64;
+            let avg = kept.iter().sum::<f64>() / kept.len() as f64;
             prop_assert!((rolling.avg - avg).abs() < 1e-12);
             prop_assert_eq!(rolling.count, kept.len());
-            prop_assert_eq!(rolling.min, kept.iter().map(|v| v.0).fold(f64::INFINITY, f64::min));
-            prop_assert_eq!(rolling.max, kept.iter().map(|v| v.0).fold(f64::NEG_INFINITY, f64::max));
-
-            let weight = |s: u32| f64::from(s) * 0.25;
-            let (mut sum, mut total) = (0.0, 0.0);
-            for source in 0..4 {
-                let own: Vec<f64> = kept.iter().filter(|v| v.1 == source).map(|v| v.0).collect();
-                if !own.is_empty() {
-                    sum += weight(source) * own.iter().sum::<f64>() / own.len() as f64;
-                    total += weight(source);
-                }
-            }
-            match stats.weighted_avg(weight) {
-                Some(avg) => prop_assert!((avg - sum / total).abs() < 1e-12),
-                None => prop_assert_eq!(total, 0.0),
-            }
+            prop_assert_eq!(rolling.min, kept.iter().copied().fold(f64::INFINITY, f64::min));
+            prop_assert_eq!(rolling.max, kept.iter().copied().fold(f64::NEG_INFINITY, f64::max));
         }
     }
 }

@@ -1,0 +1,150 @@
+//! Who counts how much: the weights and the rule that plugins publish, and the figure they make.
+//!
+//! The rule: a weight is an event, and so is the rule. Anybody may post an event of those kinds, and any plugin emit
+//! one, so they count only as the work, on this node, of a plugin that may weigh.
+
+use serde::Deserialize;
+use shimmer_abi::flags;
+use shimmer_event::BEAUTY_KIND;
+use shimmer_ring::{CopyBuf, FLAG_LOST, Reader, Values};
+use shimmer_view::{Influence, Method, Rule};
+
+use super::AT_ONCE;
+
+/// Kind of the events whose `data` is the rule by which weights count.
+pub(super) const RULE_KIND: &str = "influence";
+
+/// What plugins made of the sources. Nothing is folded, and nothing spent, before one weighs.
+#[derive(Default)]
+pub(super) struct Weighing {
+    trusted: Vec<String>,
+    influence: Option<Influence>,
+}
+
+/// As a plugin writes it.
+#[derive(Deserialize)]
+struct PublishedRule {
+    method: PublishedMethod,
+    trim: f64,
+    share_cap: f64,
+    window: usize,
+    default_weight: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PublishedMethod {
+    TrimmedMean,
+    Median,
+}
+
+impl Weighing {
+    /// Names the plugins whose weights count from now on.
+    pub(super) fn trust(&mut self, plugins: Vec<String>) {
+        self.trusted = plugins;
+    }
+
+    /// The weighted average, once anyone weighs.
+    pub(super) fn average(&self) -> Option<f64> {
+        self.influence.as_ref().and_then(Influence::average)
+    }
+
+    /// Folds a beauty event.
+    pub(super) fn beauty(&mut self, reader: &Reader, values: &Values, i: usize) {
+        if let Some(influence) = &mut self.influence {
+            influence.push(&name(reader, values.source[i]), values.value[i]);
+        }
+    }
+
+    /// Folds a weight.
+    pub(super) fn weight(&mut self, reader: &Reader, values: &Values, i: usize) {
+        let Some(plugin) = self.trusted(reader, values, i) else { return };
+        let (source, weight) = (name(reader, values.subject[i]), values.value[i]);
+        let influence = self.influence.get_or_insert_with(|| {
+            fold_kept(Influence::default(), reader, values.first + i as u64)
+        });
+        if let Err(error) = influence.set_weight(&source, weight) {
+            tracing::warn!(plugin, source, weight, ?error, "a weight was not taken");
+        }
+    }
+
+    /// Folds a rule. A new one counts for the kept events before it too.
+    pub(super) fn rule(&mut self, reader: &Reader, values: &Values, i: usize) {
+        let Some(plugin) = self.trusted(reader, values, i) else { return };
+        let seq = values.first + i as u64;
+        let mut copy = CopyBuf::default();
+        if reader.copy(seq - 1, 1, usize::MAX, &mut copy).cursor != seq || copy.is_empty() {
+            return;
+        }
+        let (start, len) = (copy.data_start[0] as usize, copy.data_len[0] as usize);
+        let rule =
+            match serde_json::from_slice::<PublishedRule>(&copy.text_of(0)[start..start + len]) {
+                Ok(rule) => Rule::from(rule),
+                Err(error) => {
+                    return tracing::warn!(plugin, %error, "a rule of weights was not taken");
+                }
+            };
+        if self.influence.as_ref().is_some_and(|known| *known.rule() == rule) {
+            return;
+        }
+        let mut influence = match Influence::new(rule) {
+            Ok(influence) => fold_kept(influence, reader, seq),
+            Err(error) => {
+                return tracing::warn!(plugin, ?rule, ?error, "a rule of weights was not taken");
+            }
+        };
+        if let Some(before) = &self.influence {
+            influence.take_weights(before);
+        }
+        self.influence = Some(influence);
+    }
+
+    /// The plugin whose work event `i` is, if it may weigh.
+    fn trusted(&self, reader: &Reader, values: &Values, i: usize) -> Option<String> {
+        if values.flags[i] & flags::DERIVED == 0 {
+            return None;
+        }
+        let plugin = name(reader, values.source[i]);
+        self.trusted.contains(&plugin).then_some(plugin)
+    }
+}
+
+impl From<PublishedRule> for Rule {
+    fn from(rule: PublishedRule) -> Self {
+        let PublishedRule { method, trim, share_cap, window, default_weight } = rule;
+        let method = match method {
+            PublishedMethod::TrimmedMean => Method::TrimmedMean,
+            PublishedMethod::Median => Method::Median,
+        };
+        Self { method, trim, share_cap, window, default_weight }
+    }
+}
+
+/// `influence` with the kept beauty events before `seq`.
+fn fold_kept(mut influence: Influence, reader: &Reader, seq: u64) -> Influence {
+    let beauty = reader.name_id(BEAUTY_KIND);
+    let mut values = Values::default();
+    let mut cursor = reader.oldest().saturating_sub(1);
+    while cursor + 1 < seq {
+        let wanted = usize::try_from(seq - 1 - cursor).unwrap_or(AT_ONCE).min(AT_ONCE);
+        let taken = reader.values(cursor, wanted, &mut values);
+        if taken == 0 {
+            break;
+        }
+        for i in (0..taken).filter(|i| values.flags[*i] & FLAG_LOST == 0) {
+            if Some(values.kind[i]) == beauty {
+                influence.push(&name(reader, values.source[i]), values.value[i]);
+            }
+        }
+        cursor += taken as u64;
+    }
+    influence
+}
+
+fn name(reader: &Reader, id: u32) -> String {
+    let mut name = Vec::new();
+    if !reader.name(id, &mut name) {
+        return String::new();
+    }
+    String::from_utf8(name).unwrap_or_default()
+}

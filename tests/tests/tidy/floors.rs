@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("core/view", 0),
     ("plugins/alerts", 0),
     ("plugins/detect", 0),
+    ("plugins/governor", 0),
     ("plugins/mesh", 0),
     ("renderers/fractal", 0),
     ("core/event", 1),

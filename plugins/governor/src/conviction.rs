@@ -81,7 +81,7 @@ impl Powers {
 const fn high(a: u128, b: u128) -> u128 {
     const LOW: u128 = u64::MAX as u128;
     let (a_high, a_low, b_high, b_low) = (a >> 64, a & LOW, b >> 64, b & LOW);
-    let middle = a_high * b_low + (a_low * b_low >> 64);
+    let middle = a_high * b_low + ((a_low * b_low) >> 64);
     let other = a_low * b_high + (middle & LOW);
     a_high * b_high + (middle >> 64) + (other >> 64)
 }

@@ -4,12 +4,13 @@
 //! text without `hash`. A signature of the writer may one day stand beside `hash`, covered by neither; today a line
 //! with another member is refused.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::fixed::{Ratio, Stake};
 use crate::key::{Bytes, Hash, MemberKey};
 use crate::limits::MAX_LINE_BYTES;
+use crate::number::write_number;
 use crate::spec::{Config, Spec};
 use crate::text::{Name, ProposalId, Source};
 use crate::time::Time;
@@ -42,6 +43,12 @@ pub enum Data {
 /// What a vote was counted as; the nearest double, as it stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VotePower(pub f64);
+
+impl Serialize for VotePower {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write_number(self.0, serializer)
+    }
+}
 
 /// A member as added or changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -156,7 +156,7 @@ mod tests {
         let members = 10_000_u32;
         let sum = Power(root.0 * u128::from(members));
         // The true sum lies between this and one unit more for each.
-        let true_sum = (UBig::from(NUMBER_LIMIT - 1) * UBig::from(members).sqr() << 112).sqrt();
+        let true_sum = ((UBig::from(NUMBER_LIMIT - 1) * UBig::from(members).sqr()) << 112).sqrt();
         let error = true_sum - UBig::from(sum.0);
         assert!(error <= UBig::from(members), "{error} units");
         assert!(f64::from(members) / 2_f64.powi(56) < 1e-12);

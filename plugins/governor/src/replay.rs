@@ -53,7 +53,7 @@ impl Replay {
 ///
 /// # Errors
 ///
-/// The first bad line. A log that a crash has cut has a last line without LF: [`Fault::CutOff`]; its owner takes it off.
+/// The first bad line. A log that a crash has cut has a last line without LF, [`Fault::CutOff`]; its owner takes it off.
 pub fn replay(mut log: impl BufRead, signatures: Signatures) -> Result<Governor, BadLine> {
     let (mut replay, mut buffer) = (Replay::new(signatures), Vec::new());
     for line in 1.. {

@@ -178,7 +178,8 @@ pub enum Auto {
     Off,
 }
 
-/// What a DAO is configured with, as far as weights follow from it.
+/// What a DAO is configured with, as far as weights follow from it. Numbers are read by `serde_json` alone, to the last
+/// digit; from elsewhere they come by [`Ratio::from_f64`] and [`Span::from_s_f64`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ConfigJson", into = "ConfigJson")]
 pub struct Config {

@@ -11,6 +11,7 @@ use crate::entry::{
 use crate::fault::{Fault, Signatures};
 use crate::key::{Bytes, MemberKey};
 use crate::limits::{MAX_OPEN, MAX_SOURCES};
+use crate::power::Power;
 use crate::proposal::{Proposal, State};
 use crate::refusal::Refusal;
 use crate::spec::{Config, Spec};
@@ -165,7 +166,7 @@ impl Governor {
             return Err(Refusal::WrongState(state));
         }
         let (power, _) = self.members.power(voter, &proposal.spec, proposal.starts_at);
-        if power.as_f64() == 0.0 {
+        if power == Power::ZERO {
             return Err(Refusal::NoPower);
         }
         if proposal.has_voted(voter) {

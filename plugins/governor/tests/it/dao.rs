@@ -37,7 +37,8 @@ pub(crate) fn at(s: f64) -> Time {
 
 /// A proposal with the defaults of these tests, some members replaced.
 pub(crate) fn spec(changes: &str) -> String {
-    let good = r#"{"title":"t","source":"a","options":[0.25],"strategy":"stake","delay_s":4,"period_s":16,"quorum":0.1,"timelock_s":0,"extension_s":0,"grace_s":1000}"#;
+    let good = r#"{"title":"t","source":"a","options":[0.25],"strategy":"stake","delay_s":4,"period_s":16,
+        "quorum":0.1,"timelock_s":0,"extension_s":0,"grace_s":1000}"#;
     let mut spec: Value = serde_json::from_str(good).expect("JSON");
     let changes: Value = serde_json::from_str(changes).expect("JSON");
     for (name, value) in changes.as_object().expect("an object") {

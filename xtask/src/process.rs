@@ -27,6 +27,8 @@ pub(crate) const BUILD_PROGRAM: &[&str] = &[
     "--package",
     "shimmer-anomaly",
     "--package",
+    "shimmer-dao",
+    "--package",
     "shimmer-gossip",
 ];
 

@@ -3,6 +3,7 @@
 //! The rule: values that the configuration judges stay text here, so that a bad one is reported
 //! the same way wherever it was given.
 
+mod dao;
 mod detect;
 mod fractal;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use dao::{BallotArgs, ChoiceArg, DaoCommand, ProposeArgs, VoteArgs};
 pub(crate) use detect::{DetectArgs, DetectTier};
 pub(crate) use fractal::{BenchArgs, PictureFormat, RenderArgs};
 
@@ -80,6 +82,9 @@ A broken connection is made again and resumes after the last event that was show
     /// Back-test the anomaly detectors on a recorded series.
     #[command(after_help = detect::HELP)]
     Detect(DetectArgs),
+    /// Vote on how much each source counts, and prove what was decided.
+    #[command(subcommand, after_help = dao::HELP)]
+    Dao(DaoCommand),
     /// Draw a fractal or a flight through it, to any depth.
     #[command(after_help = "\
 Examples:

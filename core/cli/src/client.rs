@@ -102,6 +102,15 @@ impl Client {
         self.answer(request.send(body))
     }
 
+    /// Puts JSON at `path`.
+    pub(crate) fn put_body(&self, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
+        let mut request = self.agent.put(self.url(path)).header("content-type", "application/json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {}", token.reveal()));
+        }
+        self.answer(request.send(body))
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base.text)
     }

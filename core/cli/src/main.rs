@@ -9,6 +9,7 @@ mod args;
 mod bench;
 mod client;
 mod config;
+mod dao;
 mod detect;
 mod failure;
 mod feed;
@@ -51,6 +52,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Post(args) => post::post(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Tail(args) => tail::tail(&args),
+        Command::Dao(command) => dao::dispatch(command),
         Command::Detect(args) => detect::detect(&args),
         Command::Render(args) => render::render(&args),
         Command::Bench(args) => bench::bench(&args),

@@ -8,6 +8,8 @@ use std::collections::{HashMap, VecDeque};
 
 /// Most sources whose values are kept; the one that was silent longest makes room.
 pub const MAX_SOURCES: usize = 16_384;
+/// Most values that are kept of all sources: with longer windows there is room for fewer sources.
+pub const MAX_VALUES: usize = 1 << 22;
 /// Most values of one source that may be kept.
 pub const MAX_SOURCE_WINDOW: usize = 1_024;
 /// Most sources that may have a weight of their own.
@@ -166,7 +168,7 @@ impl Influence {
             events: 0,
             last: self.clock,
         };
-        let place = if self.sources.len() < MAX_SOURCES {
+        let place = if self.sources.len() < MAX_SOURCES.min(MAX_VALUES / self.rule.window) {
             self.sources.push(new);
             self.sources.len() - 1
         } else {
@@ -178,6 +180,23 @@ impl Influence {
         };
         self.places.insert(name.into(), place);
         place
+    }
+
+    /// What is kept of each source, the one that was silent longest first: name, values in their order, and how many
+    /// there were.
+    pub fn windows(&self) -> impl Iterator<Item = (&str, Vec<f64>, u64)> {
+        let mut order: Vec<&Source> = self.sources.iter().collect();
+        order.sort_by_key(|source| source.last);
+        let window = |source: &Source| source.window.iter().copied().map(float).collect();
+        order.into_iter().map(move |source| (&*source.name, window(source), source.events))
+    }
+
+    /// Takes back one of [`Self::windows`].
+    pub fn restore(&mut self, source: &str, values: &[f64], events: u64) {
+        values.iter().for_each(|value| self.push(source, *value));
+        if let Some(place) = self.places.get(source) {
+            self.sources[*place].events = events;
+        }
     }
 
     /// Sets the weight of `source`, `0.0..=1.0`; one that sends nothing yet may have one too.
@@ -197,6 +216,14 @@ impl Influence {
             return Err(InfluenceRefused::Full);
         }
         Ok(())
+    }
+
+    /// Sets these weights and no others; those out of range or beyond [`MAX_WEIGHTS`] do not count.
+    pub fn set_weights<'a>(&mut self, weights: impl Iterator<Item = (&'a str, f64)>) {
+        self.weights.clear();
+        for (source, weight) in weights {
+            let _ = self.set_weight(source, weight);
+        }
     }
 
     /// Has the weights of `other`, and no more of its own.

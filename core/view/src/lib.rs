@@ -20,7 +20,7 @@ pub use history::{
     Sample,
 };
 pub use influence::{
-    Influence, InfluenceRefused, MAX_SOURCE_WINDOW, MAX_SOURCES, MAX_WEIGHTS, Method, Rule,
-    SourceShare,
+    Influence, InfluenceRefused, MAX_SOURCE_WINDOW, MAX_SOURCES, MAX_VALUES, MAX_WEIGHTS, Method,
+    Rule, SourceShare,
 };
 pub use stats::{MAX_WINDOW, Rolling, Stats};

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod cli;
+mod dao;
 mod deflate;
 mod detect;
 mod durability;

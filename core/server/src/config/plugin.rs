@@ -9,4 +9,4 @@ pub use shimmer_host::{
 };
 
 /// Bundled plugins that this build ships.
-pub const SHIPPED: &[&str] = &["anomaly", "gossip"];
+pub const SHIPPED: &[&str] = &["anomaly", "dao", "gossip"];

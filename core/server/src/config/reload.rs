@@ -134,7 +134,7 @@ mod tests {
             Kind::List(_) => "other".to_owned(),
             Kind::Tables(_) | Kind::Free => return Config::default(),
         };
-        let mut sources = Sources { shipped: &["anomaly", "other"], ..Sources::nowhere() };
+        let mut sources = Sources { shipped: &["anomaly", "dao", "other"], ..Sources::nowhere() };
         let key = super::super::settings::find(key).unwrap().key;
         sources.flag("--x", key, Some(text));
         sources.load().unwrap().config

@@ -300,6 +300,6 @@ pub struct PluginsSection {
 
 impl Default for PluginsSection {
     fn default() -> Self {
-        Self { bundled: vec!["anomaly".to_owned()], dir: PathBuf::new() }
+        Self { bundled: vec!["anomaly".to_owned(), "dao".to_owned()], dir: PathBuf::new() }
     }
 }

@@ -215,10 +215,21 @@ fn tables(config: &Config) -> Vec<PluginTable> {
 /// What a bundled plugin may reach where its table says nothing of it: what it cannot do without, on the ports that
 /// its configuration names.
 fn granted(mut table: PluginTable) -> PluginTable {
-    if table.name != "gossip" || !table.is_bundled() || table.permissions != Permissions::default()
-    {
+    if !table.is_bundled() || table.permissions != Permissions::default() {
         return table;
     }
+    match table.name.as_str() {
+        "dao" => {
+            table.permissions.weights = true;
+            table.permissions.folder = true;
+        }
+        "gossip" => grant_mesh(&mut table),
+        _ => {}
+    }
+    table
+}
+
+fn grant_mesh(table: &mut PluginTable) {
     let port = |key: &str| table.config.get(key).and_then(serde_json::Value::as_u64);
     let listen = [Some(port("port").unwrap_or(8091)), port("json_port")];
     let listen = listen.into_iter().flatten().filter(|port| *port != 0);
@@ -230,7 +241,6 @@ fn granted(mut table: PluginTable) -> PluginTable {
     }
     table.permissions.origin = vec!["*".to_owned()];
     table.permissions.folder = true;
-    table
 }
 
 /// What the host is told besides its plugins.

@@ -133,6 +133,14 @@ fn the_source_that_was_silent_longest_makes_room() {
     assert!(!names.contains(&"1".to_owned()));
 }
 
+#[test]
+fn long_windows_leave_room_for_fewer_sources() {
+    let mut influence =
+        Influence::new(Rule { window: MAX_SOURCE_WINDOW, ..Rule::default() }).unwrap();
+    (0..=MAX_VALUES / MAX_SOURCE_WINDOW).for_each(|i| influence.push(&i.to_string(), 0.5));
+    assert_eq!(influence.sources().len(), MAX_VALUES / MAX_SOURCE_WINDOW);
+}
+
 /// Sources with a weight and their values.
 fn crowd(prefix: &'static str, most: usize) -> impl Strategy<Value = Vec<(String, f64, Vec<f64>)>> {
     let values = prop::collection::vec(0.0..=1.5, 1..8);
@@ -204,6 +212,18 @@ proptest! {
             (0..times).for_each(|_| often.push(source, values[0]));
         }
         prop_assert_eq!(once.average(), often.average());
+    }
+
+    #[test]
+    fn what_was_kept_is_taken_back_to_the_bit(crowd in crowd("s", 20), method in method()) {
+        let mut before = open(method, 0.2, 0.3);
+        fill(&mut before, &crowd);
+        let mut after = open(method, 0.2, 0.3);
+        before.windows().for_each(|(source, values, events)| after.restore(source, &values, events));
+        after.take_weights(&before);
+        prop_assert_eq!(before.sources(), after.sources());
+        prop_assert_eq!(before.average().map(f64::to_bits), after.average().map(f64::to_bits));
+        prop_assert!(before.windows().eq(after.windows()));
     }
 
     #[test]

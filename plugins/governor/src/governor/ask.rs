@@ -111,6 +111,12 @@ impl Governor {
         self.proposals.values().map(move |proposal| self.view(proposal, now))
     }
 
+    /// How many proposals may still change a weight.
+    #[must_use]
+    pub fn open_proposals(&self) -> usize {
+        self.open.len()
+    }
+
     /// The proposal of this id.
     #[must_use]
     pub fn proposal(&self, id: &str, now: Time) -> Option<ProposalView> {

@@ -15,6 +15,7 @@ pub use recorder::{Effect, Handed, Message};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::Path;
 
 use shimmer_abi::{LogLevel, Status};
 
@@ -73,9 +74,7 @@ impl<P: Plugin> Bench<P> {
     /// # Errors
     /// When the plugin refuses the configuration or fails to start.
     pub fn new(config: &str) -> Result<Self, Failure> {
-        let mut bench = Self::create(config)?;
-        bench.plain(|driver| driver.start())?;
-        Ok(bench)
+        Self::create(config)?.begun(None)
     }
 
     /// As [`Bench::new`], but the instance takes back a state that was saved after sequence `cursor`.
@@ -83,11 +82,21 @@ impl<P: Plugin> Bench<P> {
     /// # Errors
     /// As [`Bench::new`], or when the plugin refuses the state.
     pub fn restored(config: &str, blob: &[u8], cursor: u64) -> Result<Self, Failure> {
-        let mut bench = Self::create(config)?;
-        bench.recorder.skip_to(cursor + 1);
-        bench.plain(|driver| driver.restore(blob, cursor))?;
-        bench.plain(|driver| driver.start())?;
-        Ok(bench)
+        Self::create(config)?.begun(Some((blob, cursor)))
+    }
+
+    /// As [`Bench::new`] with a folder of the plugin's own and, with `saved`, as [`Bench::restored`].
+    ///
+    /// # Errors
+    /// As those.
+    pub fn in_folder(
+        folder: &Path,
+        config: &str,
+        saved: Option<(&[u8], u64)>,
+    ) -> Result<Self, Failure> {
+        let bench = Self::create(config)?;
+        bench.recorder.lock().folder = folder.to_string_lossy().into_owned();
+        bench.begun(saved)
     }
 
     /// Gives the plugin a batch; those events are selected whose kind it asks for. A failure discards the effects.
@@ -176,6 +185,15 @@ impl<P: Plugin> Bench<P> {
             return Err(recorder.failure(Status::INVALID));
         };
         Ok(Self { driver, recorder, plugin: PhantomData })
+    }
+
+    fn begun(mut self, saved: Option<(&[u8], u64)>) -> Result<Self, Failure> {
+        if let Some((blob, cursor)) = saved {
+            self.recorder.skip_to(cursor + 1);
+            self.plain(|driver| driver.restore(blob, cursor))?;
+        }
+        self.plain(|driver| driver.start())?;
+        Ok(self)
     }
 
     fn plain(&mut self, call: impl FnOnce(&mut Driver) -> Status) -> Result<(), Failure> {

@@ -76,6 +76,8 @@ pub(super) struct Record {
     pub(super) handed: Vec<Handed>,
     pub(super) weights: BTreeMap<String, f64>,
     pub(super) log: Vec<(LogLevel, String)>,
+    /// Set before the instance starts, and not changed again.
+    pub(super) folder: String,
     name: &'static str,
     permissions: &'static [&'static str],
     metrics: Vec<Metric>,
@@ -108,6 +110,7 @@ impl Recorder {
             handed: Vec::new(),
             weights: BTreeMap::new(),
             log: Vec::new(),
+            folder: String::new(),
             name,
             permissions,
             metrics: Vec::new(),
@@ -375,7 +378,7 @@ unsafe extern "C" fn get_extension(_host: *const abi::Host, id: *const c_char) -
         abi::MetricsHost { declare: Some(declare), set: Some(metric_set), add: Some(metric_add) };
     static TOPICS: abi::TopicsHost = abi::TopicsHost { publish: Some(publish) };
     static NODE_HOST: abi::NodeHost =
-        abi::NodeHost { id: Some(node_id), folder: None, authorize: Some(authorize) };
+        abi::NodeHost { id: Some(node_id), folder: Some(folder), authorize: Some(authorize) };
     static RELAY: abi::RelayHost = abi::RelayHost { relay: Some(relay) };
     // SAFETY: the plugin passes an identifier that ends in NUL.
     let id = unsafe { CStr::from_ptr(id) };
@@ -394,6 +397,13 @@ unsafe extern "C" fn get_extension(_host: *const abi::Host, id: *const c_char) -
 
 unsafe extern "C" fn node_id(_host: *const abi::Host) -> Str {
     Str::new(NODE)
+}
+
+/// Empty without a folder, as on a host that grants none.
+unsafe extern "C" fn folder(host: *const abi::Host) -> Str {
+    // SAFETY: the host is valid for the call. The text outlives it: the record does, and its folder stays.
+    let record = unsafe { record(host) };
+    if record.permissions.contains(&"folder") { Str::new(&record.folder) } else { Str::new("") }
 }
 
 unsafe extern "C" fn authorize(_host: *const abi::Host, authorization: Str) -> Status {

@@ -1,0 +1,28 @@
+//! The bundled plugin `dao`: members decide by signed votes how much each source counts in the weighted average.
+//!
+//! Two crates do the work and know nothing of each other: `shimmer-governor` says what follows from votes,
+//! `shimmer-view` what follows from weights. Here are only their joint and the world: the log's file, the clock, routes.
+//!
+//! - `config`: what people wish.
+//! - `log`: the file of the log.
+//! - `plugin`: what the host calls.
+//! - `tell`: weights and the rule become events.
+//! - `ask`: the routes.
+//! - `keep`: the values of sources that are saved.
+//! - `meters`: what a scraper sees.
+
+#![forbid(unsafe_code)]
+
+mod ask;
+mod config;
+mod keep;
+mod log;
+mod meters;
+mod plugin;
+mod tell;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use plugin::Dao;
+
+shimmer_sdk::export_plugin!(Dao);

@@ -61,6 +61,26 @@ impl Deref for Decided {
 }
 
 /// A DAO.
+///
+/// ```
+/// use shimmer_governor::{Command, Governor, Time, verify};
+///
+/// let mut log = String::new();
+/// let mut keep = |entry: &shimmer_governor::Entry| {
+///     // A node appends the line to its file and syncs it.
+///     log.push_str(&entry.to_line());
+///     log.push('\n');
+///     Ok::<_, std::io::Error>(())
+/// };
+/// let mut dao = Governor::default();
+/// let now: Time = "2025-10-21T04:30:00Z".parse()?;
+/// let config = r#"{"id":"lab","auto":true,"default_weight":1,"max_step":0.25,"epoch_s":3600,"renew_s":2592000}"#;
+/// dao.submit(now, &Command::Configure(serde_json::from_str(config)?), &mut keep)?;
+/// dao.advance("2025-10-22T00:00:00Z".parse()?, &mut keep)?;
+/// assert_eq!(dao.lookup().weight("any source"), 1.0);
+/// assert_eq!(verify(log.as_bytes())?, dao.head());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Governor {
     config: Option<Config>,

@@ -7,6 +7,7 @@ mod dao;
 mod forgery;
 mod history;
 mod rules;
+mod shapes;
 mod snapshot;
 mod vectors;
 mod votes;

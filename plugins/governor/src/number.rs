@@ -11,8 +11,9 @@ use crate::limits::NUMBER_LIMIT;
 
 /// A finite number as it stood in a JSON text.
 ///
-/// It is read from the text itself: the fast reader of `serde_json` may be off by the last bit for 17 digits, and then
-/// a signature over the number would not verify. Not negative zero, which would be printed otherwise.
+/// It is read from the text itself: `serde_json` reads 17 digits to the last bit only with a feature that other crates
+/// happen to switch on, and without it a signature over the number would not verify. Not negative zero, which would be
+/// printed otherwise.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Number(pub(crate) f64);
 
@@ -105,7 +106,6 @@ mod tests {
 
     #[test]
     fn seventeen_digits_are_read_to_the_last_bit() {
-        // 1 of about 20 such numbers goes wrong with the fast reader.
         let mut bits = 0x3ff6_a09e_667f_3bcd_u64;
         for _ in 0..1_000 {
             bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -236,6 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_turns_back_in_time_on_its_way() {
+        let mut weights = Weights::new(at(0));
+        let config = Config { renew: Span::from_s(25), ..config() };
+        weights.steer(&"a".parse().expect("a source"), Ratio::ZERO, at(1_000), &config);
+        let seen = walked(&mut weights, 2_000);
+        let there = [(1_000, 0.75), (1_010, 0.5), (1_020, 0.25)];
+        assert_eq!(seen, [&there[..], &[(1_025, 0.5), (1_035, 0.75), (1_045, 1.0)]].concat());
+    }
+
+    #[test]
     fn a_renewed_weight_stays() {
         let mut weights = Weights::new(at(0));
         let source: Source = "a".parse().expect("a source");

@@ -118,6 +118,33 @@ fn a_signature_has_one_text() {
     assert_eq!(dao.cast(&id, &vote), Err(Refusal::BadSignature));
 }
 
+/// With R = 0 and s = k a an honest key signs in a way that RFC 8032 alone would take, and batches of signatures
+/// would not: two readers, two logs.
+#[test]
+fn a_signature_with_r_of_small_order_is_refused() {
+    use curve25519_dalek::scalar::Scalar;
+    use ed25519_dalek::{SigningKey, Verifier as _};
+    use sha2::{Digest as _, Sha512};
+
+    let (mut dao, id) = dao("{}");
+    let mut bytes = [7; 32];
+    bytes[..4].copy_from_slice(&1_u32.to_be_bytes());
+    let key = SigningKey::from_bytes(&bytes);
+    let mut vote = dao.ballot(&id, Choice::For).sign(&secret(1));
+    assert_eq!(vote.voter.0, key.verifying_key().to_bytes());
+    let mut r = [0; 32];
+    r[0] = 1;
+    let text = vote.signed_bytes();
+    let hash =
+        Sha512::new().chain_update(r).chain_update(vote.voter.0).chain_update(&text).finalize();
+    let s = Scalar::from_bytes_mod_order_wide(&hash.into()) * key.to_scalar();
+    vote.signature.0[..32].copy_from_slice(&r);
+    vote.signature.0[32..].copy_from_slice(s.as_bytes());
+    let lenient = ed25519_dalek::Signature::from_bytes(&vote.signature.0);
+    assert!(key.verifying_key().verify(&text, &lenient).is_ok(), "else this tests nothing");
+    assert_eq!(dao.cast(&id, &vote), Err(Refusal::BadSignature));
+}
+
 /// With a key of small order one signature verifies for every text; such a key never becomes a member's.
 #[test]
 fn keys_of_small_order_are_nobodys() {

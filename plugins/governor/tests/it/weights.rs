@@ -71,6 +71,31 @@ fn a_far_jump_yields_what_was_due_when_it_was_due() {
 }
 
 #[test]
+fn what_is_due_comes_in_the_order_of_time() {
+    let mut fast = Dao::new(&automatic());
+    fast.member(1, 10);
+    // The older ends later, and weights step between.
+    let changes = [
+        r#"{"period_s":60}"#,
+        r#"{"source":"b","period_s":20,"timelock_s":7}"#,
+        r#"{"source":"c"}"#,
+    ];
+    let ids = changes.map(|changes| fast.propose(changes));
+    fast.to(5.0);
+    for id in &ids {
+        fast.vote(1, id, Choice::For).expect("a vote");
+    }
+    let (mut slow, before) = (fast.clone(), fast.log.len());
+    fast.to(3_000.0);
+    (6..=3_000).for_each(|s| {
+        slow.to(f64::from(s));
+    });
+    assert_eq!(fast.log, slow.log);
+    let times: Vec<f64> = entries(&fast, before).into_iter().map(|(_, at)| at).collect();
+    assert!(times.is_sorted() && times.len() > 20, "{times:?}");
+}
+
+#[test]
 fn nothing_happens_by_itself_without_auto() {
     let mut dao = Dao::new(CONFIG);
     let id = carried(&mut dao, r#"{"timelock_s":60}"#);

@@ -26,9 +26,11 @@ impl Dao {
     /// `shimmer dao` with these arguments, against the node.
     fn said(&self, args: &[&str]) -> Said {
         let url = self.server.url();
-        let remote = ["--url", &url];
-        let local = ["keygen", "sign", "verify"].contains(&args[0]);
-        self.home.run(&[&["dao"], args, if local { &[] } else { &remote[..] }].concat())
+        let mut args = [&["dao"], args].concat();
+        if !["keygen", "sign", "verify"].contains(&args[1]) {
+            args.extend(["--url", &url]);
+        }
+        self.home.run(&args)
     }
 
     fn good(&self, args: &[&str]) -> String {
@@ -96,7 +98,10 @@ fn members_decide_how_much_a_source_counts_and_anybody_can_check_it() {
     assert!(metrics.contains("chaos_beauty_score_weighted_avg 0.4\n"), "{metrics}");
     assert!(dao.good(&["weights"]).contains("north"));
     let weights = dao.server.json("/dao/weights");
-    assert_eq!((&weights["weights"], &weights["weighted_avg"]), (&json!({"north": 0}), &json!(0.4)));
+    assert_eq!(
+        (&weights["weights"], &weights["weighted_avg"]),
+        (&json!({"north": 0}), &json!(0.4))
+    );
 
     let head = dao.server.json("/dao/audit")["head"].as_str().unwrap().to_owned();
     let (log, file) = (dao.log(), dao.home.path().join("log.ndjson"));
@@ -125,7 +130,11 @@ fn a_killed_node_has_decided_what_it_had_decided() {
     let dao = Dao { server: home.start(), home };
     dao.clock(1);
     assert_eq!((dao.log(), dao.server.json(&format!("/dao/proposals/{id}"))), (log, proposal));
-    assert_eq!(dao.said(&["vote", &id, "--split", "0=3", "--key", "ada"]).code, Some(1), "it stands");
+    assert_eq!(
+        dao.said(&["vote", &id, "--split", "0=3", "--key", "ada"]).code,
+        Some(1),
+        "it stands"
+    );
     dao.clock(112);
     let weight = || dao.server.json("/snapshot?kind=weight")["events"][0]["value"].as_f64();
     wait("the weight", || weight() == Some(0.25));

@@ -71,7 +71,8 @@ impl Node {
         let text = String::from_utf8(body).expect("UTF-8");
         let prefix = format!("shimmer_gossip_{name} ");
         let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
-        line.and_then(|value| value.parse().ok()).expect("the metric is there")
+        // What was never counted is not shown.
+        line.map_or(0.0, |value| value.parse().expect("a number"))
     }
 
     /// The plugin's process.

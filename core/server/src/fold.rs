@@ -18,7 +18,8 @@ use shimmer_ring::{
 };
 use shimmer_view::{Histogram, Rolling, Stats};
 
-use self::weighing::{RULE_KIND, Weighing};
+pub(crate) use self::weighing::RULE_TOPIC;
+use self::weighing::Weighing;
 use crate::ServerError;
 
 /// The thread sleeps until this many events wait for it, or until the pause is over.
@@ -67,7 +68,6 @@ struct State {
 enum Kind {
     Beauty,
     Weight,
-    Rule,
     Other,
 }
 
@@ -121,6 +121,13 @@ impl Fold {
     /// Names the plugins whose weights count from now on.
     pub(crate) fn trust(&self, plugins: Vec<String>) {
         self.lock().weighing.trust(plugins);
+    }
+
+    /// Takes the rule by which `plugin`, if it may weigh, wants weights to count.
+    pub(crate) fn weigh_by(&self, plugin: &str, rule: &[u8]) {
+        let mut state = self.caught_up();
+        let State { weighing, reader, cursor, .. } = &mut *state;
+        weighing.rule(reader, plugin, rule, *cursor + 1);
     }
 
     /// Ends the thread.
@@ -188,7 +195,6 @@ impl State {
                         self.weighing.beauty(&self.reader, &values, i);
                     }
                     Kind::Weight => self.weighing.weight(&self.reader, &values, i),
-                    Kind::Rule => self.weighing.rule(&self.reader, &values, i),
                     Kind::Other => {}
                 }
             }
@@ -207,7 +213,6 @@ impl State {
         let kind = match self.name(id).as_str() {
             BEAUTY_KIND => Kind::Beauty,
             WEIGHT_KIND => Kind::Weight,
-            RULE_KIND => Kind::Rule,
             _ => Kind::Other,
         };
         self.kinds.insert(id, kind);
@@ -232,21 +237,6 @@ mod tests {
     const DERIVED: u32 = flags::DERIVED;
 
     fn publish(ring: &Ring, kind: &str, subject: &str, source: &str, value: f64, flags: u32) {
-        publish_with(ring, (kind, subject, source), value, flags, "{}");
-    }
-
-    fn publish_rule(ring: &Ring, source: &str, data: &str, flags: u32) {
-        publish_with(ring, ("influence", "", source), 0.0, flags, data);
-    }
-
-    fn publish_with(
-        ring: &Ring,
-        (kind, subject, source): (&str, &str, &str),
-        value: f64,
-        flags: u32,
-        data: &str,
-    ) {
-        let head = format!("{{\"data\":{data},\"seq\":");
         let id = ring.published().to_string();
         let entry = Entry {
             time_ns: 0,
@@ -258,9 +248,9 @@ mod tests {
             origin: "node",
             id: &id,
             flags,
-            head: head.as_bytes(),
+            head: b"{\"seq\":",
             tail: b"}",
-            data: 8..8 + data.len() as u32,
+            data: 0..0,
             id_span: 0..0,
         };
         let submission = Submission { entries: &[entry], cursor: None, reserve: Reserve::Ingest };
@@ -302,23 +292,18 @@ mod tests {
         publish(&ring, "weight", "a", "dao", 0.5, DERIVED);
         let plain = fold.newest().weighted_avg.unwrap();
         assert!((plain - (0.05 + 0.2 + 1.2) / 2.5).abs() < 1e-12, "{plain}");
-        publish_rule(&ring, "dao", MEDIAN, 0);
-        publish_rule(&ring, "other", MEDIAN, DERIVED);
-        publish_rule(&ring, "dao", &MEDIAN.replace("0.2", "0.7"), DERIVED);
-        publish_rule(&ring, "dao", "{}", DERIVED);
-        assert_eq!(
-            fold.newest().weighted_avg,
-            Some(plain),
-            "posted, not allowed, impossible, broken"
-        );
-        publish_rule(&ring, "dao", MEDIAN, DERIVED);
+        fold.weigh_by("other", MEDIAN.as_bytes());
+        fold.weigh_by("dao", MEDIAN.replace("0.2", "0.7").as_bytes());
+        fold.weigh_by("dao", b"{}");
+        assert_eq!(fold.newest().weighted_avg, Some(plain), "not allowed, impossible, broken");
+        fold.weigh_by("dao", MEDIAN.as_bytes());
         assert_eq!(fold.newest().weighted_avg, Some(0.2));
         publish(&ring, "weight", "a", "dao", 0.0, DERIVED);
         publish(&ring, "weight", "b", "dao", 0.1, DERIVED);
         assert_eq!(fold.newest().weighted_avg, Some(1.4), "the mean of the newest two of c");
-        publish_rule(&ring, "dao", MEDIAN, DERIVED);
+        fold.weigh_by("dao", MEDIAN.as_bytes());
         assert_eq!(fold.newest().weighted_avg, Some(1.4), "the same rule again changes nothing");
-        publish_rule(&ring, "dao", &MEDIAN.replace(":2,", ":3,"), DERIVED);
+        fold.weigh_by("dao", MEDIAN.replace(":2,", ":3,").as_bytes());
         assert_eq!(fold.newest().weighted_avg, Some(1.2), "and now of the newest three");
         publish(&ring, "beauty", "", "c", 0.5, flags::BEAUTY);
         assert_eq!(fold.newest().weighted_avg, Some(1.1), "with the weights of before");

@@ -69,10 +69,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks what the types cannot. `node` is what the host calls this node: the DAO's id where none is given.
+    /// Checks what the types cannot. `node` is what the host calls this node: the DAO's id where none is given. It is
+    /// empty where a configuration is checked beside a node that has no name yet.
     pub(crate) fn check(self, node: &str) -> Result<Settings, Error> {
         let mut wrong = Vec::new();
-        let id: &str = if self.id.is_empty() { node } else { &self.id };
+        let id = [self.id.as_str(), node, "node"]
+            .into_iter()
+            .find(|id| !id.is_empty())
+            .unwrap_or_default();
         let id = id.parse::<DaoId>().map_err(|why| wrong.push(format!("id: {why}")));
         let mut ratio = |key: &str, value: f64| {
             let ratio = Ratio::from_f64(value);
@@ -154,6 +158,7 @@ mod tests {
         assert_eq!(&*settings.governor.id, "node-1");
         assert!(shimmer_view::Influence::new(settings.rule).is_ok());
         assert!(settings.governor.checked().is_ok());
+        assert!(Config::default().check("").is_ok());
         let named = Config { id: "our dao".to_owned(), ..Config::default() };
         assert_eq!(&*named.check("node-1").expect("good").governor.id, "our dao");
     }

@@ -6,7 +6,7 @@
 //! - `config`: what people wish.
 //! - `log`: the file of the log.
 //! - `plugin`: what the host calls.
-//! - `tell`: weights and the rule become events.
+//! - `tell`: the host is told of weights and their rule.
 //! - `ask`: the routes.
 //! - `keep`: the values of sources that are saved.
 //! - `meters`: what a scraper sees.

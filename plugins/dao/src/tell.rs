@@ -1,4 +1,4 @@
-//! Weights and the rule become events, by which the node's own figures know them.
+//! Weights become events and the rule a message, by which the node's own figures know them.
 //!
 //! The rule: the host is told of what differs from what it was told before, a bounded part at a time, and everything
 //! again after a start, because its own memory of events is bounded too.
@@ -12,8 +12,8 @@ use shimmer_view::Rule;
 
 use crate::config::MethodName;
 
-/// Kind of the event that holds the rule.
-const RULE_KIND: &str = "influence";
+/// Topic on which the host is told the rule.
+const RULE_TOPIC: &str = "influence";
 /// Weights told at once; the rest follows with the next tick.
 const AT_ONCE: usize = 512;
 
@@ -44,7 +44,8 @@ impl Told {
         host: &Host,
     ) -> Result<(), Error> {
         if !self.rule {
-            host.event(RULE_KIND).data(&RuleData::from(rule)).emit()?;
+            let rule = serde_json::to_string(&RuleData::from(rule));
+            host.publish(RULE_TOPIC, "rule", &rule.map_err(|why| Error::Failed(why.to_string()))?)?;
             self.rule = true;
         }
         let set = governor.weights();

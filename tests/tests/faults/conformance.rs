@@ -35,6 +35,8 @@ fn fixtures_conform() {
 #[test]
 fn bundled_plugins_conform() {
     passes(bundled("anomaly"));
+    let permissions = Permissions { weights: true, folder: true, ..Permissions::default() };
+    passes_with(bundled("dao"), json!({}), permissions);
     // Without a port it needs no network.
     let permissions =
         Permissions { origin: vec!["*".into()], folder: true, ..Permissions::default() };

@@ -1,18 +1,19 @@
 //! Who counts how much: the weights and the rule that plugins publish, and the figure they make.
 //!
-//! The rule: a weight is an event, and so is the rule. Anybody may post an event of those kinds, and any plugin emit
-//! one, so they count only as the work, on this node, of a plugin that may weigh.
+//! The rule: a weight is an event. Anybody may post one of that kind, and any plugin emit one, so it counts only as the
+//! work, on this node, of a plugin that may weigh. How weights count such a plugin says on a topic instead, whenever it
+//! starts: a node whose members have decided nothing shows no event that nobody posted.
 
 use serde::Deserialize;
 use shimmer_abi::flags;
 use shimmer_event::BEAUTY_KIND;
-use shimmer_ring::{CopyBuf, FLAG_LOST, Reader, Values};
+use shimmer_ring::{FLAG_LOST, Reader, Values};
 use shimmer_view::{Influence, Method, Rule};
 
 use super::AT_ONCE;
 
-/// Kind of the events whose `data` is the rule by which weights count.
-pub(super) const RULE_KIND: &str = "influence";
+/// Topic on which a plugin that may weigh says by which rule.
+pub(crate) const RULE_TOPIC: &str = "influence";
 
 /// What plugins made of the sources. Nothing is folded, and nothing spent, before one weighs.
 #[derive(Default)]
@@ -68,22 +69,15 @@ impl Weighing {
         }
     }
 
-    /// Folds a rule. A new one counts for the kept events before it too.
-    pub(super) fn rule(&mut self, reader: &Reader, values: &Values, i: usize) {
-        let Some(plugin) = self.trusted(reader, values, i) else { return };
-        let seq = values.first + i as u64;
-        let mut copy = CopyBuf::default();
-        if reader.copy(seq - 1, 1, usize::MAX, &mut copy).cursor != seq || copy.is_empty() {
+    /// Takes the rule that a plugin published. A new one counts for the kept events before `seq` too.
+    pub(super) fn rule(&mut self, reader: &Reader, plugin: &str, message: &[u8], seq: u64) {
+        if !self.trusted.iter().any(|trusted| trusted == plugin) {
             return;
         }
-        let (start, len) = (copy.data_start[0] as usize, copy.data_len[0] as usize);
-        let rule =
-            match serde_json::from_slice::<PublishedRule>(&copy.text_of(0)[start..start + len]) {
-                Ok(rule) => Rule::from(rule),
-                Err(error) => {
-                    return tracing::warn!(plugin, %error, "a rule of weights was not taken");
-                }
-            };
+        let rule = match serde_json::from_slice::<PublishedRule>(message) {
+            Ok(rule) => Rule::from(rule),
+            Err(error) => return tracing::warn!(plugin, %error, "a rule of weights was not taken"),
+        };
         if self.influence.as_ref().is_some_and(|known| *known.rule() == rule) {
             return;
         }

@@ -16,7 +16,7 @@ use shimmer_view::{Histories, History, Sample};
 use crate::ServerError;
 use crate::auth::Auth;
 use crate::config::{Config, Loaded, Place, PluginTable, Problem, Problems};
-use crate::fold::Fold;
+use crate::fold::{Fold, RULE_TOPIC};
 use crate::ingest::unix_ns;
 use crate::stream::StreamHub;
 
@@ -41,6 +41,7 @@ pub(crate) struct Plugins {
 struct Events {
     streams: Arc<StreamHub>,
     auth: Arc<Auth>,
+    fold: Arc<Fold>,
 }
 
 /// What serves a path.
@@ -68,7 +69,8 @@ impl Plugins {
     ) -> Result<Self, ServerError> {
         let settings = settings(config, node_id);
         fold.trust(weighing(config));
-        let events = Arc::new(Events { streams: streams.clone(), auth: auth.clone() });
+        let (streams, auth, seen) = (streams.clone(), auth.clone(), fold.clone());
+        let events = Arc::new(Events { streams, auth, fold: seen });
         let host = PluginHost::start(ring.clone(), settings, tables(config), events)
             .map_err(|error| ServerError::Host(Box::new(error)))?;
         Ok(Self {
@@ -181,6 +183,9 @@ fn heard(answer: Result<Vec<Refused>, HostError>, loaded: &Loaded) -> Result<(),
 
 impl HostEvents for Events {
     fn topic(&self, plugin: &str, topic: &str, event: &str, message: &[u8]) {
+        if topic == RULE_TOPIC {
+            self.fold.weigh_by(plugin, message);
+        }
         // The host has checked the message; what is refused all the same is the plugin's loss alone.
         if let Err(error) = self.streams.publish(&stream_topic(plugin, topic), event, message) {
             tracing::warn!(plugin, topic, %error, "a plugin's message was not sent");

@@ -281,8 +281,8 @@ mod tests {
 
     #[test]
     fn a_rule_counts_for_what_the_ring_keeps_and_only_from_plugins_that_may_weigh() {
-        const MEDIAN: &str =
-            r#"{"method":"median","trim":0.2,"share_cap":1,"window":2,"default_weight":0.5}"#;
+        const MEDIAN: &str = r#"{"method":"median","trim":0.2,"share_cap":1,"window":2,"default_weight":0.5,"weights":{"a":0.5}}"#;
+        let later = MEDIAN.replace(r#"{"a":0.5}"#, r#"{"a":0,"b":0.1}"#);
         let ring = ring(64);
         let fold = Fold::start(&ring, 10).unwrap();
         fold.trust(vec!["dao".to_owned()]);
@@ -301,12 +301,18 @@ mod tests {
         publish(&ring, "weight", "a", "dao", 0.0, DERIVED);
         publish(&ring, "weight", "b", "dao", 0.1, DERIVED);
         assert_eq!(fold.newest().weighted_avg, Some(1.4), "the mean of the newest two of c");
-        fold.weigh_by("dao", MEDIAN.as_bytes());
-        assert_eq!(fold.newest().weighted_avg, Some(1.4), "the same rule again changes nothing");
-        fold.weigh_by("dao", MEDIAN.replace(":2,", ":3,").as_bytes());
+        fold.weigh_by("dao", later.as_bytes());
+        assert_eq!(fold.newest().weighted_avg, Some(1.4), "the same again changes nothing");
+        fold.weigh_by("dao", later.replace(":2,", ":3,").as_bytes());
         assert_eq!(fold.newest().weighted_avg, Some(1.2), "and now of the newest three");
         publish(&ring, "beauty", "", "c", 0.5, flags::BEAUTY);
-        assert_eq!(fold.newest().weighted_avg, Some(1.1), "with the weights of before");
+        assert_eq!(fold.newest().weighted_avg, Some(1.1), "with these weights");
+        fold.weigh_by("dao", later.replace(r#"{"a":0,"b":0.1}"#, "{}").as_bytes());
+        assert_eq!(
+            fold.newest().weighted_avg,
+            Some(0.2),
+            "a weight that is not named holds no more"
+        );
         fold.stop();
     }
 

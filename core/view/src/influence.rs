@@ -226,11 +226,6 @@ impl Influence {
         }
     }
 
-    /// Has the weights of `other`, and no more of its own.
-    pub fn take_weights(&mut self, other: &Self) {
-        self.weights.clone_from(&other.weights);
-    }
-
     /// The weight of `source`.
     #[must_use]
     pub fn weight(&self, source: &str) -> f64 {

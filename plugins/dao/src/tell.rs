@@ -1,9 +1,9 @@
-//! Weights become events and the rule a message, by which the node's own figures know them.
+//! Weights become events, for everybody, and together with their rule a message, by which the node's figures count.
 //!
 //! The rule: the host is told of what differs from what it was told before, a bounded part at a time, and everything
 //! again after a start, because its own memory of events is bounded too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use shimmer_governor::{Governor, Ratio, Source};
@@ -20,10 +20,19 @@ const AT_ONCE: usize = 512;
 /// What the host was told.
 #[derive(Default)]
 pub(crate) struct Told {
-    rule: bool,
-    /// Version of the weights that it knows in full.
-    version: Option<u64>,
+    /// Version of the weights in the last message.
+    message: Option<u64>,
+    /// Version of the weights that were all told as events.
+    events: Option<u64>,
     weights: HashMap<Source, Ratio>,
+}
+
+/// The rule with all weights: what the host knew before does not count any more.
+#[derive(Serialize)]
+struct Message<'a> {
+    #[serde(flatten)]
+    rule: RuleData,
+    weights: &'a BTreeMap<Source, Ratio>,
 }
 
 #[derive(Serialize)]
@@ -43,14 +52,16 @@ impl Told {
         rule: &Rule,
         host: &Host,
     ) -> Result<(), Error> {
-        if !self.rule {
-            let rule = serde_json::to_string(&RuleData::from(rule));
-            host.publish(RULE_TOPIC, "rule", &rule.map_err(|why| Error::Failed(why.to_string()))?)?;
-            self.rule = true;
-        }
         let set = governor.weights();
+        if self.message != Some(set.version) {
+            let message = Message { rule: rule.into(), weights: &set.weights };
+            let text =
+                serde_json::to_string(&message).map_err(|why| Error::Failed(why.to_string()))?;
+            host.publish(RULE_TOPIC, "rule", &text)?;
+            self.message = Some(set.version);
+        }
         let Some(config) = governor.configuration() else { return Ok(()) };
-        if self.version == Some(set.version) {
+        if self.events == Some(set.version) {
             return Ok(());
         }
         let gone = self.weights.iter().filter(|(source, weight)| {
@@ -66,7 +77,7 @@ impl Told {
             self.weights.insert(source.clone(), *weight);
         }
         if changed.len() <= AT_ONCE {
-            self.version = Some(set.version);
+            self.events = Some(set.version);
             self.weights.retain(|source, _| set.weights.contains_key(source));
         }
         Ok(())

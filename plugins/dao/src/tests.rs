@@ -121,6 +121,7 @@ fn a_vote_becomes_a_weight_step_by_step() {
     home.bench.tick(0).unwrap();
     let rule = home.bench.take_messages().remove(0);
     assert_eq!((rule.topic.as_str(), rule.text.contains("trimmed_mean")), ("influence", true));
+    assert!(rule.text.contains(r#""weights":{}"#), "{}", rule.text);
     assert!(home.bench.take_events().is_empty(), "nothing that nobody posted");
     let id = home.propose(&body("more of s", "s", 0.9));
     let path = format!("/dao/proposals/{id}");
@@ -138,6 +139,8 @@ fn a_vote_becomes_a_weight_step_by_step() {
     home.clock(EXECUTED);
     assert_eq!(home.json(&path)["state"], "executed");
     assert_eq!(home.bench.weights()["s"], 0.7, "the host knows with the answer");
+    let message = home.bench.take_messages().remove(0);
+    assert!(message.text.contains(r#""weights":{"s":0.7}"#), "{}", message.text);
     let weights = home.json("/dao/weights");
     assert_eq!((&weights["weights"], &weights["version"]), (&json!({"s": 0.7}), &json!(1)));
     // 0.7 and 0.5 of weight: shares of 7/12 and 5/12, of which a fifth of the whole is cut off at either end.

@@ -4,6 +4,8 @@
 //! work, on this node, of a plugin that may weigh. How weights count such a plugin says on a topic instead, whenever it
 //! starts: a node whose members have decided nothing shows no event that nobody posted.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use shimmer_abi::flags;
 use shimmer_event::BEAUTY_KIND;
@@ -30,6 +32,8 @@ struct PublishedRule {
     share_cap: f64,
     window: usize,
     default_weight: f64,
+    /// All weights that hold: those of events that were told before, and are not here, hold no more.
+    weights: HashMap<String, f64>,
 }
 
 #[derive(Deserialize)]
@@ -69,28 +73,31 @@ impl Weighing {
         }
     }
 
-    /// Takes the rule that a plugin published. A new one counts for the kept events before `seq` too.
+    /// Takes the rule that a plugin published, with all weights. A new one counts for the kept events before `seq` too.
     pub(super) fn rule(&mut self, reader: &Reader, plugin: &str, message: &[u8], seq: u64) {
         if !self.trusted.iter().any(|trusted| trusted == plugin) {
             return;
         }
-        let rule = match serde_json::from_slice::<PublishedRule>(message) {
-            Ok(rule) => Rule::from(rule),
+        let (weights, rule) = match serde_json::from_slice::<PublishedRule>(message) {
+            Ok(mut rule) => (std::mem::take(&mut rule.weights), Rule::from(rule)),
             Err(error) => return tracing::warn!(plugin, %error, "a rule of weights was not taken"),
         };
-        if self.influence.as_ref().is_some_and(|known| *known.rule() == rule) {
-            return;
-        }
-        let mut influence = match Influence::new(rule) {
-            Ok(influence) => fold_kept(influence, reader, seq),
-            Err(error) => {
-                return tracing::warn!(plugin, ?rule, ?error, "a rule of weights was not taken");
+        if self.influence.as_ref().is_none_or(|known| *known.rule() != rule) {
+            match Influence::new(rule) {
+                Ok(new) => self.influence = Some(fold_kept(new, reader, seq)),
+                Err(error) => {
+                    return tracing::warn!(
+                        plugin,
+                        ?rule,
+                        ?error,
+                        "a rule of weights was not taken"
+                    );
+                }
             }
-        };
-        if let Some(before) = &self.influence {
-            influence.take_weights(before);
         }
-        self.influence = Some(influence);
+        if let Some(influence) = &mut self.influence {
+            influence.set_weights(weights.iter().map(|(source, weight)| (&**source, *weight)));
+        }
     }
 
     /// The plugin whose work event `i` is, if it may weigh.
@@ -105,7 +112,7 @@ impl Weighing {
 
 impl From<PublishedRule> for Rule {
     fn from(rule: PublishedRule) -> Self {
-        let PublishedRule { method, trim, share_cap, window, default_weight } = rule;
+        let PublishedRule { method, trim, share_cap, window, default_weight, weights: _ } = rule;
         let method = match method {
             PublishedMethod::TrimmedMean => Method::TrimmedMean,
             PublishedMethod::Median => Method::Median,

@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 /// Most sources whose values are kept; the one that was silent longest makes room.
 pub const MAX_SOURCES: usize = 16_384;
 /// Most values that are kept of all sources: with longer windows there is room for fewer sources.
@@ -21,7 +23,8 @@ const ONE: i64 = 1_000_000_000_000_000;
 const LARGEST_VALUE: f64 = 1.5;
 
 /// How the means of sources become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The mean of what is left when [`Rule::trim`] of all shares is cut off at either end.
     TrimmedMean,
@@ -30,7 +33,7 @@ pub enum Method {
 }
 
 /// The rule of an [`Influence`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// How means become one figure.
     pub method: Method,
@@ -218,6 +221,13 @@ impl Influence {
         Ok(())
     }
 
+    /// Sets the weight of every source without one of its own, `0.0..=1.0`; another one does not count.
+    pub fn set_default_weight(&mut self, weight: f64) {
+        if (0.0..=1.0).contains(&weight) {
+            self.rule.default_weight = weight;
+        }
+    }
+
     /// Sets these weights and no others; those out of range or beyond [`MAX_WEIGHTS`] do not count.
     pub fn set_weights<'a>(&mut self, weights: impl Iterator<Item = (&'a str, f64)>) {
         self.weights.clear();
@@ -252,8 +262,21 @@ impl Influence {
     /// The figure; `None` without values or where no source that sent one has a weight.
     #[must_use]
     pub fn average(&self) -> Option<f64> {
-        let mut means: Vec<(i64, i64)> =
-            self.shared().map(|(source, _, share)| (source.mean(), share)).collect();
+        self.figure(self.shared().map(|(source, _, share)| (source.mean(), share)).collect())
+    }
+
+    /// The figure that other means of sources make by these weights and this rule. Each source is named once.
+    #[must_use]
+    pub fn average_of<'a>(&self, means: impl IntoIterator<Item = (&'a str, f64)>) -> Option<f64> {
+        let mut means: Vec<_> = means.into_iter().filter(|(_, mean)| mean.is_finite()).collect();
+        means.sort_by_key(|(source, _)| *source);
+        let weights: Vec<i64> = means.iter().map(|(source, _)| self.fixed_weight(source)).collect();
+        let shares = shares(&weights, fixed(self.rule.share_cap));
+        let means = means.iter().map(|(_, mean)| fixed(mean.clamp(0.0, LARGEST_VALUE)));
+        self.figure(means.zip(shares).collect())
+    }
+
+    fn figure(&self, mut means: Vec<(i64, i64)>) -> Option<f64> {
         means.retain(|(_, share)| *share > 0);
         means.sort_unstable();
         let figure = match self.rule.method {

@@ -6,11 +6,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shimmer_governor::{
-    Bytes, Command, Data, Entry, MemberKey, MemberPut, Name, Spec, Stake, Time, WeightSet,
+    Bytes, Command, Data, Entry, MemberKey, MemberPut, Name, Refusal, Spec, Stake, Time, Vote,
+    WeightSet,
 };
 use shimmer_sdk::{Error, Request, Response, Route};
 
 use crate::plugin::{Dao, Office, because, status};
+use crate::role::{Role, VOTE_KIND};
 
 /// Entries of the log in an answer, unless it is asked for fewer.
 const MAX_ENTRIES: usize = 1_000;
@@ -54,7 +56,8 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::post("/dao/proposals/{id}/votes").openapi(
         r#"{"summary":"Vote","tags":["dao"],
         "description":"Signed by the voter, over the line `shimmer-dao-vote-v1`, LF, and the RFC 8785 form of the body without `signature`.",
-        "responses":{"200":{"description":"`power` of the vote"},"403":{"description":"Signature, DAO, proposal or voter do not fit"},
+        "responses":{"200":{"description":"`power` of the vote"},
+        "202":{"description":"`power`, and `forwarded`: this node handed the vote on to the writer"},"403":{"description":"Signature, DAO, proposal or voter do not fit"},
         "409":{"description":"Not open, or voted already"}}}"#,
     ),
     Route::post("/dao/proposals/{id}/queue").openapi(
@@ -79,6 +82,10 @@ pub(crate) const ROUTES: &[Route] = &[
         "parameters":[{"name":"since","in":"query","schema":{"type":"integer"},"description":"First entry, from 0"},
         {"name":"limit","in":"query","schema":{"type":"integer"}}],
         "responses":{"200":{"description":"`entries`, `count` of all entries, `head`: the hash of the last of all"}}}"#,
+    ),
+    Route::get("/dao/federation").openapi(
+        r#"{"summary":"Who writes the log, and how far this node has it","tags":["dao"],
+        "responses":{"200":{"description":"`role` (alone, writer, follower), `writer`, `log_bytes`, `sent_bytes`, `waits`, `fault`"}}}"#,
     ),
     Route::post("/dao/clock").openapi(
         r#"{"summary":"Set a manual clock","tags":["dao"],"description":"With clock = \"manual\" only.",
@@ -145,6 +152,7 @@ impl Dao {
                 weighted_avg: self.influence.average(),
             })),
             ("GET", "/dao/audit") => audit(office, request),
+            ("GET", "/dao/federation") => Ok(Response::json(&self.role.view(&office.log))),
             ("POST", "/dao/clock") => self.set_clock(request),
             _ => self.change(request),
         }
@@ -161,9 +169,19 @@ impl Dao {
         Response::json(&json!({ "sources": sources.collect::<Vec<_>>() }))
     }
 
-    /// Carries out a command, and shows what it changed.
+    /// Carries out a command, and shows what it changed. Who follows hands votes on, and changes nothing else.
     fn change(&mut self, request: &Request<'_>) -> Result<Response, Error> {
         let command = command(request)?;
+        if let Role::Follower(follower) = &self.role {
+            let Command::Vote { proposal, body } = &command else {
+                let why = format!(
+                    "this node follows the DAO of the writer {}: ask the node that has its key",
+                    follower.writer
+                );
+                return Ok(problem(409, &why));
+            };
+            return self.forward(proposal, body, &command);
+        }
         let Some(office) = &mut self.office else {
             return Err(Error::Busy("the DAO is starting".to_owned()));
         };
@@ -175,6 +193,32 @@ impl Dao {
             Ok(entry) => changed(office, &entry),
             Err(failed) => problem(status(&failed), &because(&failed)),
         })
+    }
+
+    /// Hands a vote on to the writer, if by what is known here it will be taken.
+    fn forward(&self, id: &str, body: &[u8], command: &Command) -> Result<Response, Error> {
+        let Some(office) = &self.office else {
+            return Err(Error::Busy("the DAO is starting".to_owned()));
+        };
+        let power = match office.governor.decide(office.now(), command) {
+            Ok(decided) => match &decided.data {
+                Data::Vote(_, power) => Some(*power),
+                _ => None,
+            },
+            // What the clock says has happened has not come yet; the writer knows.
+            Err(Refusal::Behind) => None,
+            Err(refusal) => return Ok(problem(refusal.status(), &refusal.to_string())),
+        };
+        let vote = Vote::parse(body).map_err(Error::Invalid)?;
+        if *vote.ballot.proposal != *id {
+            let refusal = Refusal::WrongProposal;
+            return Ok(problem(refusal.status(), &refusal.to_string()));
+        }
+        // Handed in twice it travels once.
+        let event_id = vote.signature.to_string();
+        self.host.event(VOTE_KIND).id(&event_id).data(&vote).emit()?;
+        self.meters.vote("forwarded");
+        Ok(Response::json(&json!({ "power": power, "forwarded": true })).status(202))
     }
 
     fn set_clock(&mut self, request: &Request<'_>) -> Result<Response, Error> {
@@ -195,7 +239,9 @@ impl Dao {
             ));
         }
         office.set_to = Some(now);
-        office.advance(&self.meters, &self.host);
+        if self.role.decides() {
+            office.advance(&self.meters, &self.host);
+        }
         Ok(Response::json(&json!({ "now": now })))
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! The rule: what is wrong is told with its key and the remedy, all of it at once, before anything runs.
 
-use serde::{Deserialize, Serialize};
-use shimmer_governor::{Auto, DaoId, Ratio, Span};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use shimmer_governor::{Auto, DaoId, MemberKey, Ratio, Secret, Span};
 use shimmer_sdk::Error;
 use shimmer_view::{MAX_SOURCE_WINDOW, Method, Rule};
 
@@ -12,13 +14,15 @@ use shimmer_view::{MAX_SOURCE_WINDOW, Method, Rule};
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     id: String,
+    writer: String,
+    key_file: PathBuf,
     clock: ClockName,
     auto: bool,
     default_weight: f64,
     max_step: f64,
     epoch_s: f64,
     renew_s: f64,
-    method: MethodName,
+    method: Method,
     trim: f64,
     share_cap: f64,
     window: usize,
@@ -34,33 +38,57 @@ pub(crate) enum ClockName {
     Manual,
 }
 
-/// How the means of sources become one figure; as the event of the rule says it too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum MethodName {
-    TrimmedMean,
-    Median,
-}
-
 /// What the keys mean.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) governor: shimmer_governor::Config,
+    pub(crate) standing: Standing,
     pub(crate) clock: ClockName,
     pub(crate) rule: Rule,
+}
+
+/// Who writes the log.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Standing {
+    /// This node, for itself.
+    Alone,
+    /// This node, for others too, with the key of this file.
+    Writer(MemberKey, PathBuf),
+    /// The node with this key.
+    Follower(MemberKey),
+}
+
+impl Standing {
+    /// The key that a writer signs with.
+    pub(crate) fn secret(&self) -> Result<Option<Secret>, Error> {
+        let Self::Writer(writer, file) = self else { return Ok(None) };
+        let secret =
+            Secret::read(file).map_err(|why| Error::config("key_file", &why.to_string()))?;
+        if secret.key() != *writer {
+            let why = format!(
+                "must be the public key of {}, {}, or that of the node to follow, without key_file",
+                file.display(),
+                secret.key()
+            );
+            return Err(Error::config("writer", &why));
+        }
+        Ok(Some(secret))
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             id: String::new(),
+            writer: String::new(),
+            key_file: PathBuf::new(),
             clock: ClockName::System,
             auto: true,
             default_weight: 0.5,
             max_step: 0.1,
             epoch_s: 3_600.0,
             renew_s: 30.0 * 86_400.0,
-            method: MethodName::TrimmedMean,
+            method: Method::TrimmedMean,
             trim: 0.2,
             share_cap: 0.3,
             window: 50,
@@ -78,6 +106,7 @@ impl Config {
             .find(|id| !id.is_empty())
             .unwrap_or_default();
         let id = id.parse::<DaoId>().map_err(|why| wrong.push(format!("id: {why}")));
+        let standing = self.standing().map_err(|why| wrong.push(why));
         let mut ratio = |key: &str, value: f64| {
             let ratio = Ratio::from_f64(value);
             if ratio.is_none() {
@@ -112,15 +141,16 @@ impl Config {
         if max_step < Ratio::from_f64(0.001).unwrap_or(Ratio::ZERO) {
             wrong.push("max_step: must be at least 0.001".to_owned());
         }
-        let (Ok(id), true) = (id, wrong.is_empty()) else {
+        let (Ok(id), Ok(standing), true) = (id, standing, wrong.is_empty()) else {
             return Err(Error::Invalid(wrong.join("\n")));
         };
         let auto = if self.auto { Auto::On } else { Auto::Off };
         Ok(Settings {
             governor: shimmer_governor::Config { id, auto, default_weight, max_step, epoch, renew },
+            standing,
             clock: self.clock,
             rule: Rule {
-                method: self.method.into(),
+                method: self.method,
                 trim: self.trim,
                 share_cap: self.share_cap,
                 window: self.window,
@@ -128,23 +158,26 @@ impl Config {
             },
         })
     }
-}
 
-impl From<MethodName> for Method {
-    fn from(name: MethodName) -> Self {
-        match name {
-            MethodName::TrimmedMean => Self::TrimmedMean,
-            MethodName::Median => Self::Median,
+    fn standing(&self) -> Result<Standing, String> {
+        let is_keyed = !self.key_file.as_os_str().is_empty();
+        if self.writer.is_empty() {
+            return if is_keyed {
+                let file = self.key_file.display();
+                Err(format!("writer: must be the public key of {file}, which is given as key_file"))
+            } else {
+                Ok(Standing::Alone)
+            };
         }
-    }
-}
-
-impl From<Method> for MethodName {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::TrimmedMean => Self::TrimmedMean,
-            Method::Median => Self::Median,
-        }
+        let writer = self.writer.parse::<MemberKey>();
+        let writer = writer.map_err(|why| {
+            format!("writer: {why}; it is what `shimmer dao keygen` prints for the writer")
+        })?;
+        Ok(if is_keyed {
+            Standing::Writer(writer, self.key_file.clone())
+        } else {
+            Standing::Follower(writer)
+        })
     }
 }
 

@@ -1,32 +1,55 @@
-//! The values of sources, saved and taken back. Weights need no saving: they follow from the log.
+//! What is saved: the values of sources, and how far a writer is. Weights need no saving: they follow from the log.
+
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
+use shimmer_governor::Vote;
 use shimmer_sdk::Error;
 use shimmer_view::Influence;
 
 /// Of this form and no other.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct State {
     sources: Vec<(String, Vec<f64>, u64)>,
+    sent: u64,
+    /// As they were posted.
+    waiting: Vec<String>,
 }
 
-/// The bytes that hold what is known of sources.
-pub(crate) fn write(influence: &Influence) -> Result<Vec<u8>, Error> {
+/// What comes back besides the values.
+pub(crate) struct Kept {
+    /// Bytes of the log that were sent.
+    pub(crate) sent: u64,
+    /// Votes that the log could not take.
+    pub(crate) waiting: VecDeque<Vote>,
+}
+
+/// The bytes that hold it.
+pub(crate) fn write(
+    influence: &Influence,
+    sent: u64,
+    waiting: &VecDeque<Vote>,
+) -> Result<Vec<u8>, Error> {
     let owned =
         |(source, values, events): (&str, Vec<f64>, u64)| (source.to_owned(), values, events);
-    let kept = Kept { sources: influence.windows().map(owned).collect() };
-    postcard::to_extend(&kept, vec![VERSION]).map_err(|why| Error::Failed(why.to_string()))
+    let state = State {
+        sources: influence.windows().map(owned).collect(),
+        sent,
+        waiting: waiting.iter().map(Vote::to_json).collect(),
+    };
+    postcard::to_extend(&state, vec![VERSION]).map_err(|why| Error::Failed(why.to_string()))
 }
 
-/// Takes them back into an empty `influence`, whose window may have changed.
-pub(crate) fn read(bytes: &[u8], influence: &mut Influence) -> Result<(), Error> {
+/// Takes the values back into an empty `influence`, whose window may have changed.
+pub(crate) fn read(bytes: &[u8], influence: &mut Influence) -> Result<Kept, Error> {
     let other = || Error::Unsupported("values of another version".to_owned());
-    let kept = bytes.strip_prefix(&[VERSION]).ok_or_else(other)?;
-    let kept: Kept = postcard::from_bytes(kept).map_err(|_| other())?;
-    for (source, values, events) in kept.sources {
+    let state = bytes.strip_prefix(&[VERSION]).ok_or_else(other)?;
+    let state: State = postcard::from_bytes(state).map_err(|_| other())?;
+    for (source, values, events) in state.sources {
         influence.restore(&source, &values, events);
     }
-    Ok(())
+    let waiting = state.waiting.iter().filter_map(|vote| Vote::parse(vote.as_bytes()).ok());
+    Ok(Kept { sent: state.sent, waiting: waiting.collect() })
 }

@@ -5,6 +5,7 @@
 //!
 //! - `config`: what people wish.
 //! - `log`: the file of the log.
+//! - `role`, `follow`: what a node is to others of its federation: who writes the log, and who follows it.
 //! - `plugin`: what the host calls.
 //! - `tell`: the host is told of weights and their rule.
 //! - `ask`: the routes.
@@ -15,10 +16,12 @@
 
 mod ask;
 mod config;
+mod follow;
 mod keep;
 mod log;
 mod meters;
 mod plugin;
+mod role;
 mod tell;
 #[cfg(test)]
 mod tests;

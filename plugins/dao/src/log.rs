@@ -1,4 +1,4 @@
-//! The file of the log: `audit.ndjson` in the plugin's folder.
+//! The file of the log, in the plugin's folder: `audit.ndjson`, or a copy of another node's.
 //!
 //! The rule: an entry is on the disk before it counts. What a crash leaves of one that was not is taken off at the
 //! start; any other flaw keeps the plugin from running, because nobody could believe what follows.
@@ -11,21 +11,22 @@ use std::path::Path;
 use shimmer_governor::{BadLine, Entry, Fault, Governor, MAX_LINE_BYTES, Replay, Signatures};
 use shimmer_sdk::Error;
 
-/// Its name.
+/// The name of one's own.
 pub(crate) const FILE: &str = "audit.ndjson";
 
 /// The log on disk.
 #[derive(Debug)]
 pub(crate) struct Log {
+    name: String,
     file: File,
     /// Where each line ends.
     ends: Vec<u64>,
 }
 
 impl Log {
-    /// Opens the log in `folder` and derives its state. Says also how many bytes of an unfinished line it took off.
-    pub(crate) fn open(folder: &Path) -> Result<(Self, Governor, u64), Error> {
-        let path = folder.join(FILE);
+    /// Opens the log `name` in `folder` and derives its state. Says also how many bytes of an unfinished line it took off.
+    pub(crate) fn open(folder: &Path, name: &str) -> Result<(Self, Governor, u64), Error> {
+        let path = folder.join(name);
         let said = |what: &str, error: &dyn std::fmt::Display| {
             Error::Failed(format!("{}: {what}: {error}", path.display()))
         };
@@ -50,11 +51,16 @@ impl Log {
                 &format!("{bad}; put a good copy in its place, or move it away to begin anew"),
             )
         })?;
-        let log = Self { file, ends };
+        let log = Self { name: name.to_owned(), file, ends };
         let length = log.file.metadata().map_err(|error| said("cannot be read", &error))?.len();
         let cut = length.saturating_sub(log.end());
         log.cut().map_err(|error| said("cannot be cut", &error))?;
         Ok((log, replay.into_governor(), cut))
+    }
+
+    /// Its name in the folder.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Makes an entry durable, or leaves the log as it was.
@@ -83,6 +89,14 @@ impl Log {
         let mut lines = vec![0; usize::try_from(end - start).unwrap_or(0)];
         self.file.read_exact_at(&mut lines, start)?;
         Ok(lines)
+    }
+
+    /// At most `most` bytes from `offset` on; none behind the end.
+    pub(crate) fn bytes(&self, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+        let rest = usize::try_from(self.end().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; rest.min(most)];
+        self.file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
     }
 
     /// Bytes of the whole.
@@ -124,7 +138,7 @@ mod tests {
     use super::*;
 
     fn filled(folder: &Path) -> (Log, Governor) {
-        let (mut log, mut governor, cut) = Log::open(folder).expect("a log");
+        let (mut log, mut governor, cut) = Log::open(folder, FILE).expect("a log");
         assert_eq!(cut, 0);
         let config = crate::config::Config::default().check("n").expect("good").governor;
         for (s, command) in [
@@ -142,10 +156,10 @@ mod tests {
     fn what_was_appended_is_there_again() {
         let home = tempfile::tempdir().expect("a folder");
         let (log, governor) = filled(home.path());
-        assert!(Log::open(home.path()).is_err_and(|why| why.to_string().contains("in use")));
+        assert!(Log::open(home.path(), FILE).is_err_and(|why| why.to_string().contains("in use")));
         let all = log.lines(0, usize::MAX, u64::MAX).expect("lines");
         drop(log);
-        let (again, same, cut) = Log::open(home.path()).expect("a log");
+        let (again, same, cut) = Log::open(home.path(), FILE).expect("a log");
         assert_eq!((same, cut), (governor, 0));
         assert_eq!(again.lines(0, usize::MAX, u64::MAX).expect("lines"), all);
     }
@@ -177,12 +191,12 @@ mod tests {
             file.write_all(text).expect("room");
         };
         append(b"{\"at\":\"20");
-        let (log, same, cut) = Log::open(home.path()).expect("a log");
+        let (log, same, cut) = Log::open(home.path(), FILE).expect("a log");
         assert_eq!((same, cut, log.end()), (governor, 9, whole));
         assert_eq!(std::fs::metadata(&path).expect("the file").len(), whole);
         drop(log);
         append(b"{\"at\":\"20\n");
-        let why = Log::open(home.path()).expect_err("damaged").to_string();
+        let why = Log::open(home.path(), FILE).expect_err("damaged").to_string();
         assert!(why.contains("line 4") && why.contains("good copy"), "{why}");
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Meters {
     log_bytes: Gauge,
     log_failures: Counter,
     votes: Counter,
+    parts: Counter,
+    forked: Gauge,
 }
 
 impl Meters {
@@ -38,12 +40,32 @@ impl Meters {
                 &[],
             )?,
             votes: host.counter("votes_total", "Votes by what became of them.", &["outcome"])?,
+            parts: host.counter(
+                "log_parts_total",
+                "Parts of the writer's log by what became of them.",
+                &["outcome"],
+            )?,
+            forked: host.gauge(
+                "log_forked",
+                "1 when the writer's log contradicts what it said before.",
+                &[],
+            )?,
         })
     }
 
     /// One vote more.
     pub(crate) fn vote(&self, outcome: &str) {
         self.votes.inc(&[outcome]);
+    }
+
+    /// One part of a log more.
+    pub(crate) fn part(&self, outcome: &str) {
+        self.parts.inc(&[outcome]);
+    }
+
+    /// The writer contradicts itself.
+    pub(crate) fn forked(&self) {
+        self.forked.set(&[], 1.0);
     }
 
     /// The log could not be written.

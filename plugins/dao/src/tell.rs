@@ -10,10 +10,10 @@ use shimmer_governor::{Governor, Ratio, Source};
 use shimmer_sdk::{Error, Host};
 use shimmer_view::Rule;
 
-use crate::config::MethodName;
-
 /// Topic on which the host is told the rule.
 const RULE_TOPIC: &str = "influence";
+/// Kind of the events by which other plugins learn the rule.
+const RULE_KIND: &str = "dao.rule";
 /// Weights told at once; the rest follows with the next tick.
 const AT_ONCE: usize = 512;
 
@@ -31,17 +31,8 @@ pub(crate) struct Told {
 #[derive(Serialize)]
 struct Message<'a> {
     #[serde(flatten)]
-    rule: RuleData,
+    rule: &'a Rule,
     weights: &'a BTreeMap<Source, Ratio>,
-}
-
-#[derive(Serialize)]
-struct RuleData {
-    method: MethodName,
-    trim: f64,
-    share_cap: f64,
-    window: usize,
-    default_weight: f64,
 }
 
 impl Told {
@@ -52,15 +43,19 @@ impl Told {
         rule: &Rule,
         host: &Host,
     ) -> Result<(), Error> {
+        let Some(config) = governor.configuration() else { return Ok(()) };
         let set = governor.weights();
         if self.message != Some(set.version) {
-            let message = Message { rule: rule.into(), weights: &set.weights };
+            let message = Message { rule, weights: &set.weights };
             let text =
                 serde_json::to_string(&message).map_err(|why| Error::Failed(why.to_string()))?;
             host.publish(RULE_TOPIC, "rule", &text)?;
+            if set.version > 0 {
+                // Nobody sees an event before the members have decided something.
+                host.event(RULE_KIND).data(rule).emit()?;
+            }
             self.message = Some(set.version);
         }
-        let Some(config) = governor.configuration() else { return Ok(()) };
         if self.events == Some(set.version) {
             return Ok(());
         }
@@ -81,12 +76,5 @@ impl Told {
             self.weights.retain(|source, _| set.weights.contains_key(source));
         }
         Ok(())
-    }
-}
-
-impl From<&Rule> for RuleData {
-    fn from(rule: &Rule) -> Self {
-        let Rule { method, trim, share_cap, window, default_weight } = *rule;
-        Self { method: method.into(), trim, share_cap, window, default_weight }
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod federation;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -41,16 +43,17 @@ impl Home {
     /// With a manual clock and three members of stakes 10, 20 and 30.
     fn manual() -> Self {
         let mut home = Self::new(&manual());
+        home.enrol();
+        home
+    }
+
+    fn enrol(&mut self) {
         for n in 1..=3 {
             let path = format!("/dao/members/{}", secret(n).key());
-            let member = home.ask(
-                "PUT",
-                &path,
-                &json!({"name": format!("m{n}"), "stake": u64::from(n) * 10}),
-            );
+            let body = json!({"name": format!("m{n}"), "stake": u64::from(n) * 10});
+            let member = self.ask("PUT", &path, &body);
             assert_eq!(member.status, 200, "{}", member.text());
         }
-        home
     }
 
     fn ask(&mut self, method: &str, path: &str, body: &Value) -> Answer {

@@ -10,6 +10,7 @@ use shimmer_sdk::{Error, Request, Response, Route};
 use crate::net::{Direction, PeerInfo};
 use crate::plugin::Gossip;
 use crate::shown::{Beauty, Note, State};
+use crate::weighed;
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::get("/federated/health").openapi(
@@ -22,7 +23,7 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
     Route::get("/federated/heatmap").openapi(
         r#"{"summary":"Beauty by minute and node","tags":["federation"],
-        "responses":{"200":{"description":"At most 40 `buckets` of a minute that have events, the oldest first"}}}"#,
+        "responses":{"200":{"description":"At most 40 `buckets` of a minute that have events, the oldest first; `weighted_avg` once weights were decided"}}}"#,
     ),
     Route::get("/federated/gossip/summary").openapi(
         r#"{"summary":"What was gossiped","tags":["federation"],
@@ -91,6 +92,7 @@ impl Gossip {
     }
 
     fn heatmap(&self, shown: &State) -> Response {
+        let influence = shown.weighed.influence();
         let buckets: Vec<Value> = shown
             .heatmap
             .buckets()
@@ -102,14 +104,18 @@ impl Gossip {
                         (name.to_string(), json!({ "count": share.count, "avg": share.avg() }))
                     })
                     .collect();
-                json!({
+                let mut shown = json!({
                     "start": time(bucket.start_s.saturating_mul(1_000)),
                     "count": bucket.count,
                     "avg": bucket.avg(),
                     "min": bucket.min,
                     "max": bucket.max,
                     "nodes": nodes,
-                })
+                });
+                if let Some(influence) = &influence {
+                    shown["weighted_avg"] = json!(weighed::average(influence, bucket));
+                }
+                shown
             })
             .collect();
         Response::json(&json!({

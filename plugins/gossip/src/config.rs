@@ -31,6 +31,9 @@ const MAX_ALLOWED: usize = 4_096;
 /// Bounds of `connections`; a plugin's process may have 256 files open.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 2..=128;
 
+/// Kinds by which plugins speak with those of other nodes.
+const SPOKEN: [&str; 3] = ["dao.log", "dao.vote", "dao.want"];
+
 /// The keys as they stand in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +47,7 @@ pub(crate) struct Config {
     allow: Vec<String>,
     hybrid: bool,
     derived: bool,
+    derived_kinds: Vec<String>,
     history_mb: u64,
     connections: usize,
     ttl: u64,
@@ -63,6 +67,7 @@ impl Default for Config {
             allow: Vec::new(),
             hybrid: false,
             derived: false,
+            derived_kinds: SPOKEN.map(str::to_owned).to_vec(),
             history_mb: HISTORY_MB,
             connections: 64,
             ttl: TTL,
@@ -92,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) allow: Option<Vec<Origin>>,
     pub(crate) hybrid: bool,
     pub(crate) derived: bool,
+    /// Kinds that are shared although a plugin derived them.
+    pub(crate) derived_kinds: Vec<String>,
     pub(crate) history_bytes: u64,
     pub(crate) connections: usize,
     pub(crate) max_ttl: u64,
@@ -115,6 +122,11 @@ impl Settings {
     pub(crate) fn allowed_peers(&self) -> Option<HashSet<PeerId>> {
         let allow = self.allow.as_ref()?;
         Some(allow.iter().filter_map(peer_id_of).collect())
+    }
+
+    /// Whether an event of this kind that a plugin derived is shared.
+    pub(crate) fn shares_derived(&self, kind: &str) -> bool {
+        self.derived || self.derived_kinds.iter().any(|shared| shared == kind)
     }
 }
 
@@ -171,6 +183,7 @@ impl Config {
             allow: (!allow.is_empty()).then_some(allow),
             hybrid: self.hybrid,
             derived: self.derived,
+            derived_kinds: self.derived_kinds,
             history_bytes: self.history_mb << 20,
             connections: self.connections,
             max_ttl: self.ttl,

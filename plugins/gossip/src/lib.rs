@@ -6,7 +6,7 @@
 //! - `net`: sockets, peers, frames. `gateway`: the plain JSON for scripts and browsers.
 //! - `hub`: the thread that knows everything; `deliver`, `keeper`, `pool` work for it.
 //! - `disk`: envelopes on the disk. `event`: what must be known of an event's text.
-//! - `ask`, `meters`, `shown`: what is told.
+//! - `ask`, `meters`, `shown`: what is told. `weighed`: how much sources count, as another plugin says.
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,9 @@ mod net;
 mod plugin;
 mod pool;
 mod shown;
+#[cfg(test)]
+mod tests;
+mod weighed;
 
 pub(crate) use plugin::Gossip;
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use shimmer_mesh::heatmap::Felt;
 use shimmer_mesh::{
     Allow, Author, FrameId, Keys, Labels, MAX_EVENT_BYTES, Node, Origin, Store as _,
 };
@@ -26,7 +27,7 @@ use crate::net::{Address, Limits, Net, NetConfig};
 use crate::shown::Shown;
 
 /// Everything is told under this name.
-const TOPIC: &str = "shimmer-gossip-v1";
+pub(crate) const TOPIC: &str = "shimmer-gossip-v1";
 /// Packets and refusals of the gateway that wait for the hub.
 const HEARD: usize = 1_024;
 /// How long a save waits for the disk.
@@ -118,9 +119,14 @@ impl Plugin for Gossip {
 
     fn process(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         for event in batch {
-            let is_own = event.origin() == self.label;
-            if !is_own || (event.is_derived() && !self.settings.derived) {
+            if event.origin() != self.label {
                 continue;
+            }
+            if event.is_derived() {
+                self.shown.lock().weighed.hear(&event);
+                if !self.settings.shares_derived(event.kind()) {
+                    continue;
+                }
             }
             let shared = event::shared(event.text()).filter(|text| text.len() <= MAX_EVENT_BYTES);
             let Some(shared) = shared else {
@@ -176,16 +182,20 @@ impl Plugin for Gossip {
             let good = running.net.known_good();
             progress.known = good.iter().take(MAX_KNOWN).map(ToString::to_string).collect();
         }
-        postcard::to_allocvec(&progress).map_err(|why| Error::Failed(why.to_string()))
+        let shown = self.shown.lock();
+        postcard::to_allocvec(&(progress, &shown.weighed))
+            .map_err(|why| Error::Failed(why.to_string()))
     }
 
     fn restore(&mut self, blob: &[u8], _cursor: u64) -> Result<(), Error> {
-        let progress: Progress =
-            postcard::from_bytes(blob).map_err(|why| Error::Unsupported(why.to_string()))?;
+        let (progress, weighed): (Progress, _) =
+            postcard::take_from_bytes(blob).map_err(|why| Error::Unsupported(why.to_string()))?;
         if progress.version != VERSION || progress.epoch == 0 || progress.next == 0 {
             return Err(Error::Unsupported("the saved state is of another version".to_owned()));
         }
         self.progress = progress;
+        // What is missing is told again when the members decide next; the count of sequences must not suffer for it.
+        self.shown.lock().weighed = postcard::from_bytes(weighed).unwrap_or_default();
         Ok(())
     }
 }
@@ -315,7 +325,9 @@ impl Gossip {
             let facts = envelope.facts();
             if let (Some(beauty), Some(time_ms)) = (facts.beauty, facts.time_ms) {
                 shown.feel(beauty);
-                shown.heatmap.add(&name, time_ms, beauty, now_ms);
+                let source = facts.source.as_deref().unwrap_or_default();
+                let felt = Felt { node: &name, source, time_ms, value: beauty };
+                shown.heatmap.add(&felt, now_ms);
             }
         }
         Ok((node, labels))

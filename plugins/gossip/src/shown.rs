@@ -9,6 +9,7 @@ use shimmer_mesh::heatmap::Heatmap;
 use shimmer_mesh::{Counters, Reason};
 
 use crate::net::PeerId;
+use crate::weighed::Weighed;
 
 /// Beauty events over which the node's average is taken, as `stats.rolling_window` has it by default.
 const WINDOW: usize = 50;
@@ -30,6 +31,7 @@ pub(crate) struct State {
     /// Own events that have no form in which they could be signed.
     pub(crate) unshared: u64,
     pub(crate) heatmap: Heatmap,
+    pub(crate) weighed: Weighed,
     pub(crate) notes: HashMap<PeerId, Note>,
     pub(crate) degree: usize,
     beauty: VecDeque<f64>,

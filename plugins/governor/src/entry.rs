@@ -1,8 +1,7 @@
 //! Entries of the log: what happened, chained by hashes.
 //!
 //! The rule: an entry has one text. Each holds the hash of the one before, and its own is the SHA-256 of its canonical
-//! text without `hash`. A signature of the writer may one day stand beside `hash`, covered by neither; today a line
-//! with another member is refused.
+//! text without `hash`. A line with another member is refused.
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use crate::entry::{Data, Entry, MemberPut};
+use crate::fault::{Fault, Signatures};
 use crate::key::{Bytes, Hash};
 use crate::members::Registry;
 use crate::proposal::Proposal;
@@ -124,6 +125,17 @@ pub enum Failed<E> {
     Log(E),
 }
 
+/// Why an entry of somebody else's log was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfollowed<E> {
+    /// It cannot stand here.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// It could not be made durable.
+    #[error("the log could not be written")]
+    Log(E),
+}
+
 impl Governor {
     /// Applies all entries that are due up to `now`, each once `keep` has made it durable. Where `keep` fails, the
     /// state is that of the entries before.
@@ -162,6 +174,22 @@ impl Governor {
         self.apply(decided);
         self.advance(now, keep)?;
         Ok(entry)
+    }
+
+    /// Takes an entry of somebody else's log, once `keep` has made it durable, if it is what follows from this state.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot stand here, or what `keep` said. The state is as before.
+    pub fn follow<E>(
+        &mut self,
+        entry: Entry,
+        keep: impl FnOnce(&Entry) -> Result<(), E>,
+    ) -> Result<(), Unfollowed<E>> {
+        let decided = self.judge(entry, Signatures::Checked)?;
+        keep(&decided).map_err(Unfollowed::Log)?;
+        self.apply(decided);
+        Ok(())
     }
 
     fn seal(&self, at: Time, data: Data) -> Decided {

@@ -1,13 +1,13 @@
 //! The DAO as computation: who may vote on how much a source of events counts, and what follows.
 //!
-//! Commands and times go in; entries of a log come out, and the state is their fold. Nothing here opens a file, reads a
-//! clock or starts a thread, so whoever holds the log derives every power, state and weight again, bit for bit.
+//! Commands and times go in; entries of a log come out, and the state is their fold. Nothing here reads a clock or starts a thread,
+//! and the only files it opens are those of keys, so whoever holds the log derives every power, state and weight again, bit for bit.
 //!
 //! - [`Governor`]: the state. [`Governor::submit`] carries out a [`Command`], [`Governor::advance`] lets time pass;
 //!   both hand each [`Entry`] to the caller, who makes it durable, before it is applied.
 //! - [`Ballot`], [`Vote`], [`Secret`]: what members sign.
 //! - [`ProposalView`], [`MemberView`], [`WeightSet`], [`Lookup`]: what is shown, and what weighs.
-//! - [`replay`], [`verify`], [`Replay`]: logs into state.
+//! - [`replay`], [`verify`], [`Replay`]: logs into state; [`Part`], [`Collector`]: logs of other nodes, in parts.
 //!
 //! The README of this crate holds the rules and the bytes, for those who write another implementation.
 
@@ -19,9 +19,11 @@ mod fault;
 mod fixed;
 mod governor;
 mod key;
+mod key_file;
 mod limits;
 mod members;
 mod number;
+mod part;
 mod power;
 mod proposal;
 mod refusal;
@@ -37,9 +39,13 @@ pub use conviction::{Alpha, Conviction};
 pub use entry::{Canceled, Data, Entry, Executed, MemberPut, Proposed, Queued, Revoked, VotePower};
 pub use fault::{BadLine, Fault, Signatures};
 pub use fixed::{Ratio, Stake};
-pub use governor::{Command, Decided, Failed, Governor, Head, MemberView, ProposalView};
+pub use governor::{
+    Command, Decided, Failed, Governor, Head, MemberView, ProposalView, Unfollowed,
+};
 pub use key::{Bytes, Hash, MemberKey, Secret, Signature};
+pub use key_file::KeyFileError;
 pub use limits::*;
+pub use part::{Collector, PART_DOMAIN, Part};
 pub use power::Power;
 pub use proposal::State;
 pub use refusal::Refusal;

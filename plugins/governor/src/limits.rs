@@ -24,6 +24,11 @@ pub const MAX_NAME: usize = 128;
 pub const MAX_VOTE_BYTES: usize = 8 * 1024;
 /// Bytes of a line of the log, its LF included: a weight set of the most sources with the longest names.
 pub const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of the log in one of the parts in which it travels: with base64, signature and head below the least
+/// `ring.event_bytes`.
+pub const MAX_PART_BYTES: usize = 384;
+/// Bytes of parts that lie behind a gap and are kept until it is filled.
+pub const MAX_AHEAD_BYTES: usize = 4 * 1024 * 1024;
 /// Seconds of the longest delay, period or epoch: ten years.
 pub const MAX_SPAN_S: i64 = 10 * 31_557_600;
 /// Stakes, nonces and numbers of entries are below this, so that every JSON reader has them exactly.

@@ -1,4 +1,4 @@
-//! What the federation shows of an event: its time, its beauty and the label of the node that took it.
+//! What the federation shows of an event: its time, its beauty, its source and the label of the node that took it.
 //!
 //! The rule: the mesh carries any object. Whether it is an event is the host's to say; a member that is missing or of
 //! another kind is absent here, and nothing is refused for it.
@@ -18,6 +18,8 @@ pub struct Facts {
     pub time_ms: Option<i64>,
     /// `beauty_score`, or `value` where `kind` is `beauty`.
     pub beauty: Option<f64>,
+    /// `source`.
+    pub source: Option<Box<str>>,
     /// `origin`: the label of the node that took the event.
     pub label: Option<Box<str>>,
 }
@@ -34,6 +36,7 @@ impl Facts {
         Self {
             time_ms: time.map(|time| time.as_millisecond()),
             beauty,
+            source: members.source.filter(fits).map(Into::into),
             label: members.origin.filter(fits).map(Into::into),
         }
     }
@@ -47,6 +50,8 @@ struct Members<'e> {
     kind: Option<Cow<'e, str>>,
     #[serde(borrow, default, deserialize_with = "text")]
     origin: Option<Cow<'e, str>>,
+    #[serde(borrow, default, deserialize_with = "text")]
+    source: Option<Cow<'e, str>>,
     #[serde(default, deserialize_with = "number")]
     beauty_score: Option<f64>,
     #[serde(default, deserialize_with = "number")]
@@ -82,10 +87,10 @@ mod tests {
     #[test]
     fn members_are_read() {
         let facts = Facts::read(
-            r#"{"beauty_score":0.5,"event_id":"a","kind":"beauty","origin":"n-1","timestamp":"1970-01-01T00:01:00.25Z"}"#,
+            r#"{"beauty_score":0.5,"event_id":"a","kind":"beauty","origin":"n-1","source":"s","timestamp":"1970-01-01T00:01:00.25Z"}"#,
         );
-        let label = Some("n-1".into());
-        assert_eq!(facts, Facts { time_ms: Some(60_250), beauty: Some(0.5), label });
+        let (source, label) = (Some("s".into()), Some("n-1".into()));
+        assert_eq!(facts, Facts { time_ms: Some(60_250), beauty: Some(0.5), source, label });
         let escaped = Facts::read("{\"origin\":\"n\\\"1\",\"kind\":\"x\",\"value\":1}");
         assert_eq!(escaped.label.as_deref(), Some("n\"1"));
         assert_eq!(escaped.beauty, None);

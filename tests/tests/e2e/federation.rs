@@ -1,5 +1,6 @@
 //! Nodes that show each other's events: what enters the mesh here comes out there, once, whatever dies in between.
 
+mod dao;
 mod gateway;
 
 use std::io::Write;

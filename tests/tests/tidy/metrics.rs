@@ -27,14 +27,25 @@ fn metrics(text: &str) -> Vec<(usize, &str)> {
         .collect()
 }
 
-/// The names that stand as whole literals in the sources.
-fn exported(sources: &[TextFile]) -> BTreeSet<&str> {
-    let of_product = |file: &&TextFile| file.path.contains("/src/");
-    let literals = sources.iter().filter(of_product).flat_map(|file| file.text.split('"'));
-    literals.filter(|text| metrics(text) == [(1, *text)]).collect()
+/// The names that stand as whole literals in the sources; the host puts a plugin's name before those of a plugin.
+fn exported(sources: &[TextFile]) -> BTreeSet<String> {
+    let is_bare =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let mut names = BTreeSet::new();
+    for file in sources.iter().filter(|file| file.path.contains("/src/")) {
+        let plugin = file.path.strip_prefix("plugins/").and_then(|path| path.split('/').next());
+        for text in file.text.split('"') {
+            if metrics(text) == [(1, text)] {
+                names.insert(text.to_owned());
+            } else if let Some(plugin) = plugin.filter(|_| is_bare(text)) {
+                names.insert(format!("shimmer_{plugin}_{text}"));
+            }
+        }
+    }
+    names
 }
 
-fn unknown(file: &TextFile, known: &BTreeSet<&str>) -> Vec<Violation> {
+fn unknown(file: &TextFile, known: &BTreeSet<String>) -> Vec<Violation> {
     let is_known = |name: &str| {
         let bare = OF_HISTOGRAMS.iter().find_map(|end| name.strip_suffix(end));
         known.contains(name) || bare.is_some_and(|bare| known.contains(bare))
@@ -79,13 +90,18 @@ mod samples {
             path: "core/a/src/b.rs".to_owned(),
             text: "gauge(\"shimmer_a\", \"A shimmer_c.\"); x(\"shimmer_b_seconds\")".to_owned(),
         };
-        let sources = [source];
+        let plugin = TextFile {
+            path: "plugins/p/src/b.rs".to_owned(),
+            text: "gauge(\"of_plugin\")".to_owned(),
+        };
+        let sources = [source, plugin];
         let known = exported(&sources);
         let found = |text: &str| {
             let file = TextFile { path: "a.yml".to_owned(), text: text.to_owned() };
             unknown(&file, &known).len()
         };
         assert_eq!(found("rate(shimmer_a[5m]) > 1\nshimmer_b_seconds_bucket{a=\"b\"}"), 0);
-        assert_eq!(found("shimmer_a\nshimmer_c or shimmer_ab"), 2);
+        assert_eq!(found("shimmer_p_of_plugin"), 0);
+        assert_eq!(found("shimmer_a\nshimmer_c or shimmer_ab\nshimmer_of_plugin"), 3);
     }
 }

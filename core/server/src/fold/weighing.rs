@@ -10,7 +10,7 @@ use serde::Deserialize;
 use shimmer_abi::flags;
 use shimmer_event::BEAUTY_KIND;
 use shimmer_ring::{FLAG_LOST, Reader, Values};
-use shimmer_view::{Influence, Method, Rule};
+use shimmer_view::{Influence, Rule};
 
 use super::AT_ONCE;
 
@@ -26,21 +26,11 @@ pub(super) struct Weighing {
 
 /// As a plugin writes it.
 #[derive(Deserialize)]
-struct PublishedRule {
-    method: PublishedMethod,
-    trim: f64,
-    share_cap: f64,
-    window: usize,
-    default_weight: f64,
+struct Published {
+    #[serde(flatten)]
+    rule: Rule,
     /// All weights that hold: those of events that were told before, and are not here, hold no more.
     weights: HashMap<String, f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PublishedMethod {
-    TrimmedMean,
-    Median,
 }
 
 impl Weighing {
@@ -78,8 +68,8 @@ impl Weighing {
         if !self.trusted.iter().any(|trusted| trusted == plugin) {
             return;
         }
-        let (weights, rule) = match serde_json::from_slice::<PublishedRule>(message) {
-            Ok(mut rule) => (std::mem::take(&mut rule.weights), Rule::from(rule)),
+        let Published { rule, weights } = match serde_json::from_slice(message) {
+            Ok(published) => published,
             Err(error) => return tracing::warn!(plugin, %error, "a rule of weights was not taken"),
         };
         if self.influence.as_ref().is_none_or(|known| *known.rule() != rule) {
@@ -107,17 +97,6 @@ impl Weighing {
         }
         let plugin = name(reader, values.source[i]);
         self.trusted.contains(&plugin).then_some(plugin)
-    }
-}
-
-impl From<PublishedRule> for Rule {
-    fn from(rule: PublishedRule) -> Self {
-        let PublishedRule { method, trim, share_cap, window, default_weight, weights: _ } = rule;
-        let method = match method {
-            PublishedMethod::TrimmedMean => Method::TrimmedMean,
-            PublishedMethod::Median => Method::Median,
-        };
-        Self { method, trim, share_cap, window, default_weight }
     }
 }
 

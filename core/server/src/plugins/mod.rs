@@ -227,6 +227,7 @@ fn granted(mut table: PluginTable) -> PluginTable {
         "dao" => {
             table.permissions.weights = true;
             table.permissions.folder = true;
+            grant_files(&mut table, &["key_file"]);
         }
         "gossip" => grant_mesh(&mut table),
         _ => {}
@@ -240,12 +241,18 @@ fn grant_mesh(table: &mut PluginTable) {
     let listen = listen.into_iter().flatten().filter(|port| *port != 0);
     table.permissions.net = listen.map(|port| format!("listen:{port}")).collect();
     table.permissions.net.push("connect:*".to_owned());
-    for key in ["key_file", "psk_file"] {
-        let file = table.config.get(key).and_then(serde_json::Value::as_str);
-        table.permissions.read.extend(file.map(PathBuf::from));
-    }
+    grant_files(table, &["key_file", "psk_file"]);
     table.permissions.origin = vec!["*".to_owned()];
     table.permissions.folder = true;
+}
+
+/// Lets a plugin read the files that these keys of its configuration name.
+fn grant_files(table: &mut PluginTable, keys: &[&str]) {
+    for key in keys {
+        let file = table.config.get(*key).and_then(serde_json::Value::as_str);
+        let file = file.filter(|file| !file.is_empty());
+        table.permissions.read.extend(file.map(PathBuf::from));
+    }
 }
 
 /// What the host is told besides its plugins.

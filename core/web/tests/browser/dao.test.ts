@@ -141,7 +141,7 @@ test('proposals count down to their next step, and stand still when motion is pa
     '30.5',
     'Quorum ✓ reached',
     'Voting ends in',
-    'shimmer dao vote p1',
+    'shimmer dao vote p1 for --key FILE',
   ])
     assert.ok(text.includes(words), words);
   assert.equal(

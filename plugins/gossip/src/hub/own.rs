@@ -1,5 +1,6 @@
 //! Events of this node: signed, sent and stored.
 
+use shimmer_mesh::heatmap::Felt;
 use shimmer_mesh::{Packet, Verified, pack};
 
 use super::State;
@@ -63,7 +64,9 @@ impl State {
             let (Some(beauty), Some(time_ms)) = (facts.beauty, facts.time_ms) else { continue };
             shown.feel(beauty);
             let name = self.labels.name(envelope.id.log.origin);
-            shown.heatmap.add(&name, time_ms, beauty, now_ms);
+            let source = facts.source.as_deref().unwrap_or_default();
+            let felt = Felt { node: &name, source, time_ms, value: beauty };
+            shown.heatmap.add(&felt, now_ms);
         }
     }
 

@@ -2,8 +2,6 @@
 //!
 //! The rule: a member needs nothing but this program. Secrets are read and written here, and go nowhere.
 
-mod key;
-
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -12,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use shimmer_governor::{Ballot, Choice, Hash, MAX_VOTE_BYTES, Split, verify};
+use shimmer_governor::{Ballot, Choice, Hash, MAX_VOTE_BYTES, Secret, Split, verify};
 
 use crate::args::{BallotArgs, ChoiceArg, DaoCommand, ProposeArgs, VoteArgs};
 use crate::client::Client;
@@ -23,7 +21,9 @@ use crate::terminal::safe;
 pub(crate) fn dispatch(command: DaoCommand) -> Outcome {
     let mut out = std::io::stdout().lock();
     match command {
-        DaoCommand::Keygen { file } => Ok(writeln!(out, "{}", key::generate(&file)?)?),
+        DaoCommand::Keygen { file } => {
+            Ok(writeln!(out, "{}", Secret::generate(&file).map_err(anyhow::Error::from)?.key())?)
+        }
         DaoCommand::Member { key, name, stake, remote } => {
             let path = format!("/dao/members/{}", segment(&key)?);
             let body = json!({ "name": name, "stake": stake }).to_string();
@@ -82,8 +82,14 @@ fn vote(args: &VoteArgs) -> Outcome {
     };
     let path = format!("/dao/proposals/{}/votes", segment(&args.proposal)?);
     let answer = client.post_body(&path, "application/json", body.trim().as_bytes())?.ok()?;
-    let power = answer.json()?["power"].clone();
-    Ok(writeln!(std::io::stdout(), "counted with a power of {power}")?)
+    let answer = answer.json()?;
+    let (power, forwarded) = (&answer["power"], answer["forwarded"] == true);
+    let told = match forwarded {
+        true if power.is_null() => "handed on to the writer, which decides".to_owned(),
+        true => format!("handed on to the writer, where it counts with a power of {power}"),
+        false => format!("counted with a power of {power}"),
+    };
+    Ok(writeln!(std::io::stdout(), "{told}")?)
 }
 
 /// What the DAO is called, by the first entry of its log.
@@ -110,7 +116,7 @@ fn signed(proposal: &str, dao: &str, args: &BallotArgs) -> Result<String, Failur
         nonce: args.nonce.unwrap_or_else(millis),
         choice,
     };
-    Ok(ballot.sign(&key::read(file)?).to_json())
+    Ok(ballot.sign(&Secret::read(file).map_err(anyhow::Error::from)?).to_json())
 }
 
 fn split_of(text: &str) -> Result<Split, String> {

@@ -14,7 +14,7 @@ use fips204::traits::{SerDes as _, Verifier as _};
 
 use crate::facts::Facts;
 use crate::jcs;
-use crate::keys::{Keys, Origin, OriginKey, PQ_KEY_BYTES, PQ_SIG_BYTES, pq_hash};
+use crate::keys::{Claim, Keys, Origin, OriginKey, PQ_KEY_BYTES, PQ_SIG_BYTES, all_hold, pq_hash};
 use crate::reason::Reason;
 
 /// The first line of what is signed; nothing else signed with such a key begins with it.
@@ -199,6 +199,31 @@ impl Verifier {
     ///
     /// The reason to count, and to refuse whoever sent it.
     pub fn verify(&mut self, envelope: Envelope) -> Result<Verified, Reason> {
+        let mut verified = self.verify_all(vec![envelope])?;
+        verified.pop().ok_or(Reason::Malformed)
+    }
+
+    /// All of the envelopes, or none. Together they cost a sixth less than one by one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub fn verify_all(&mut self, envelopes: Vec<Envelope>) -> Result<Vec<Verified>, Reason> {
+        let mut claims = Vec::with_capacity(envelopes.len());
+        let mut hashes = Vec::with_capacity(envelopes.len());
+        for envelope in &envelopes {
+            let (claim, hash) = self.claim(envelope)?;
+            claims.push(claim);
+            hashes.push(hash);
+        }
+        if !all_hold(&claims) {
+            return Err(Reason::Signature);
+        }
+        Ok(envelopes.into_iter().zip(hashes).map(|(e, hash)| Verified::new(e, hash)).collect())
+    }
+
+    /// What the envelope's signature comes to, and the hash of its key of ML-DSA, whose signature was checked.
+    fn claim(&mut self, envelope: &Envelope) -> Result<(Claim, Option<[u8; 32]>), Reason> {
         envelope.check()?;
         let hash = match &envelope.pq {
             Some(pq) => Some(self.pq_key(&pq.key)?),
@@ -206,13 +231,14 @@ impl Verifier {
         };
         self.message.clear();
         envelope.write_signed(hash.as_ref(), &mut self.message);
-        unpacked(&mut self.keys, envelope.id.log.origin)?.verify(&self.message, &envelope.sig)?;
+        let key = unpacked(&mut self.keys, envelope.id.log.origin)?;
+        let claim = key.claim(&self.message, &envelope.sig)?;
         if let (Some(pq), Some(cached)) = (&envelope.pq, &self.pq)
             && !cached.key.verify(&self.message, &pq.sig, &[])
         {
             return Err(Reason::Signature);
         }
-        Ok(Verified::new(envelope, hash))
+        Ok((claim, hash))
     }
 
     /// Makes `self.pq` the key, and returns its hash.

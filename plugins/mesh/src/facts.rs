@@ -4,8 +4,10 @@
 //! another kind is absent here, and nothing is refused for it.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Bytes of a label that are kept.
@@ -58,25 +60,73 @@ struct Members<'e> {
     value: Option<f64>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Loose<'e> {
+/// Takes whatever stands there, and keeps what was looked for.
+struct Loose;
+
+/// What was found.
+enum Found<'e> {
     Number(f64),
-    Text(#[serde(borrow)] Cow<'e, str>),
-    Other(serde::de::IgnoredAny),
+    Text(Cow<'e, str>),
+    Other,
+}
+
+impl<'de> Visitor<'de> for Loose {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Found<'de>, E> {
+        Ok(Found::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Found<'de>, E> {
+        Ok(Found::Number(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Found<'de>, E> {
+        Ok(Found::Number(number as f64))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Found<'de>, E> {
+        Ok(Found::Number(number as f64))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Found<'de>, E> {
+        Ok(Found::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Found<'de>, E> {
+        Ok(Found::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Found<'de>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Found<'de>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Found::Other)
+    }
 }
 
 fn text<'de: 'e, 'e, D: Deserializer<'de>>(from: D) -> Result<Option<Cow<'e, str>>, D::Error> {
-    Ok(match Loose::deserialize(from)? {
-        Loose::Text(text) => Some(text),
-        Loose::Number(_) | Loose::Other(_) => None,
+    Ok(match from.deserialize_any(Loose)? {
+        Found::Text(text) => Some(text),
+        Found::Number(_) | Found::Other => None,
     })
 }
 
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    Ok(match Loose::deserialize(from)? {
-        Loose::Number(number) => Some(number),
-        Loose::Text(_) | Loose::Other(_) => None,
+    Ok(match from.deserialize_any(Loose)? {
+        Found::Number(number) => Some(number),
+        Found::Text(_) | Found::Other => None,
     })
 }
 

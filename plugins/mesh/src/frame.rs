@@ -203,9 +203,9 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// The reason of the first that does not hold.
+    /// The reason of one that does not hold.
     pub fn verify(&mut self, envelopes: Vec<Envelope>) -> Result<Vec<Verified>, Reason> {
-        envelopes.into_iter().map(|envelope| self.verifier.verify(envelope)).collect()
+        self.verifier.verify_all(envelopes)
     }
 }
 

@@ -95,8 +95,14 @@ impl Bucket {
 }
 
 fn share(shares: &mut BTreeMap<Box<str>, Share>, most: usize, name: &str, value: f64) {
-    let has_place = shares.contains_key(name) || shares.len() < most;
-    let share = shares.entry(if has_place { name } else { OTHERS }.into()).or_default();
+    let share = match shares.get_mut(name) {
+        // Nearly always, and then nothing is allocated.
+        Some(share) => share,
+        None => {
+            let name = if shares.len() < most { name } else { OTHERS };
+            shares.entry(name.into()).or_default()
+        }
+    };
     share.count += 1;
     share.sum += value;
 }

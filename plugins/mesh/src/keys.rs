@@ -8,10 +8,11 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use curve25519_dalek::constants::EIGHT_TORSION;
-use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
+use curve25519_dalek::{EdwardsPoint, Scalar};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use fips204::ml_dsa_44;
 use fips204::traits::{KeyGen as _, SerDes as _, Signer as _};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use crate::reason::Reason;
 
@@ -53,36 +54,68 @@ impl Origin {
             return Err(Reason::Signature);
         }
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| Reason::Signature)?;
-        if key.is_weak() { Err(Reason::Signature) } else { Ok(OriginKey(key)) }
+        if key.is_weak() { Err(Reason::Signature) } else { Ok(OriginKey::of(&key)) }
     }
 }
 
 /// An [`Origin`] unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OriginKey(VerifyingKey);
+pub struct OriginKey {
+    origin: Origin,
+    minus: EdwardsPoint,
+}
+
+/// What a signature comes to, before anybody compares: many are compared at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    r: [u8; 32],
+    expected: EdwardsPoint,
+}
 
 impl OriginKey {
+    fn of(key: &VerifyingKey) -> Self {
+        Self { origin: Origin(key.to_bytes()), minus: -key.to_edwards() }
+    }
+
     /// Whose it is.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        Origin(self.0.to_bytes())
+        self.origin
     }
 
-    /// Whether its owner signed `message`. It accepts what `VerifyingKey::verify_strict` accepts in three quarters of
-    /// the time: the key is of no small order, the plain check holds R to its one spelling, and so R is of small order
-    /// if and only if it is one of eight texts, for which nothing needs to be unpacked.
+    /// What the owner's signature of `message` would come to.
     ///
     /// # Errors
     ///
-    /// [`Reason::Signature`].
-    pub fn verify(&self, message: &[u8], sig: &[u8; 64]) -> Result<(), Reason> {
+    /// [`Reason::Signature`] for an S that is not below the order of the group, and for an R of small order: that is one
+    /// of eight texts, as R has one spelling, so nothing needs to be unpacked for it.
+    pub(crate) fn claim(&self, message: &[u8], sig: &[u8; 64]) -> Result<Claim, Reason> {
         static SMALL_ORDER: LazyLock<[[u8; 32]; 8]> =
             LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().to_bytes()));
-        if SMALL_ORDER.iter().any(|small| sig[..32] == *small) {
+        let (mut r, mut s) = ([0; 32], [0; 32]);
+        r.copy_from_slice(&sig[..32]);
+        s.copy_from_slice(&sig[32..]);
+        let s = Option::from(Scalar::from_canonical_bytes(s)).ok_or(Reason::Signature)?;
+        if SMALL_ORDER.contains(&r) {
             return Err(Reason::Signature);
         }
-        self.0.verify(message, &Signature::from_bytes(sig)).map_err(|_| Reason::Signature)
+        let hashed = Sha512::new()
+            .chain_update(r)
+            .chain_update(self.origin.0)
+            .chain_update(message)
+            .finalize();
+        let k = Scalar::from_bytes_mod_order_wide(&hashed.into());
+        let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &self.minus, &s);
+        Ok(Claim { r, expected })
     }
+}
+
+/// Whether every claim holds: R is what the rest says it is, S·B − k·A (RFC 8032, 5.1.7), in its one spelling. Each is decided
+/// by itself, and as `VerifyingKey::verify_strict` decides it; only the inversion that packs a point is shared by all.
+pub(crate) fn all_hold(claims: &[Claim]) -> bool {
+    let expected: Vec<_> = claims.iter().map(|claim| claim.expected).collect();
+    let expected = EdwardsPoint::compress_batch_alloc(&expected);
+    claims.iter().zip(expected).all(|(claim, expected)| claim.r == *expected.as_bytes())
 }
 
 /// Whether the y coordinate is below 2^255 - 19. The decompression takes the 19 values above as well, which would
@@ -193,10 +226,14 @@ pub(crate) fn pq_hash(key: &[u8; PQ_KEY_BYTES]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use curve25519_dalek::{EdwardsPoint, Scalar};
-    use sha2::Sha512;
+    use ed25519_dalek::{Signature, Verifier as _};
+    use proptest::prelude::*;
 
     use super::*;
+
+    fn holds(key: &VerifyingKey, message: &[u8], sig: &[u8; 64]) -> bool {
+        OriginKey::of(key).claim(message, sig).is_ok_and(|claim| all_hold(&[claim]))
+    }
 
     #[test]
     fn secrets_are_not_shown() {
@@ -246,9 +283,55 @@ mod tests {
             let sig = Signature::from_components(r.to_bytes(), s.to_bytes());
             plain_took += usize::from(key.verify(message, &sig).is_ok());
             assert!(key.verify_strict(message, &sig).is_err());
-            assert_eq!(OriginKey(key).verify(message, &sig.to_bytes()), Err(Reason::Signature));
+            assert!(!holds(&key, message, &sig.to_bytes()));
         }
         assert!(plain_took > 0, "or this shows nothing");
+    }
+
+    proptest! {
+        #[test]
+        fn a_signature_holds_exactly_where_the_library_says_so(
+            secret in any::<[u8; 32]>(),
+            message in prop::collection::vec(any::<u8>(), 0..80),
+            change in prop::option::of((0_usize..64, 0_u8..8)),
+            add_order in any::<bool>(),
+        ) {
+            let secret = SigningKey::from_bytes(&secret);
+            let mut sig = secret.sign(&message).to_bytes();
+            if add_order {
+                // The order of the group: S in another spelling.
+                let order: [u8; 32] = (-Scalar::ONE).to_bytes();
+                let mut carry = 1;
+                for (byte, more) in sig[32..].iter_mut().zip(order) {
+                    carry += u16::from(*byte) + u16::from(more);
+                    (*byte, carry) = (carry as u8, carry >> 8);
+                }
+            }
+            if let Some((at, bit)) = change {
+                sig[at] ^= 1 << bit;
+            }
+            let key = secret.verifying_key();
+            let expected = key.verify_strict(&message, &Signature::from_bytes(&sig)).is_ok();
+            prop_assert_eq!(holds(&key, &message, &sig), expected);
+            prop_assert_eq!(expected, change.is_none() && !add_order);
+        }
+    }
+
+    #[test]
+    fn one_that_does_not_hold_is_found_among_many() {
+        let keys: Vec<_> = (0..64).map(|n| Keys::ed25519(&[n; 32])).collect();
+        let claims = |wrong: usize| -> Vec<_> {
+            let signed = keys.iter().enumerate().map(|(n, keys)| {
+                let sig = keys.sign(b"message");
+                let message: &[u8] = if n == wrong { b"another" } else { b"message" };
+                keys.origin().key().unwrap().claim(message, &sig).unwrap()
+            });
+            signed.collect()
+        };
+        assert!(all_hold(&claims(usize::MAX)) && all_hold(&[]));
+        for wrong in [0, 31, 63] {
+            assert!(!all_hold(&claims(wrong)), "{wrong}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use shimmer_ring::{ControlPage, ReadMapping};
 
 use super::api::Table;
 use super::desk::{Desk, Link};
+use super::memory;
 use super::selection::Selection;
 use super::worker::{Events, Runner};
 use crate::config::Isolation;
@@ -29,6 +30,7 @@ use crate::wire::{Decoder, FromGuest, Hello, ToGuest, encode};
 /// Call it first in `main`, before any thread exists: it raises the sandbox for the whole process.
 #[must_use]
 pub fn plugin_host_main() -> ExitCode {
+    memory::keep_freed();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending::Told) => ExitCode::FAILURE,

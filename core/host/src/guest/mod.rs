@@ -8,6 +8,7 @@ mod api;
 mod calls;
 mod child;
 mod desk;
+mod memory;
 mod selection;
 mod series;
 mod worker;

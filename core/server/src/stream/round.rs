@@ -15,8 +15,8 @@ const ROUND_BYTES: usize = 1 << 20;
 /// Clients of a round that are served between two looks for new events: less than a millisecond.
 const LOOK_EVERY: usize = 64;
 
-/// A round that was held up for more flush delays than this is followed by no longer a rest.
-const LONG_ROUND: u32 = 8;
+/// Flush delays from the beginning of one round to that of the next, as long as rests can hold that.
+const LATEST: u32 = 2;
 
 /// Text read at once for clients that are behind, about. More than a socket usually takes would be read in vain.
 const BEHIND_BYTES: usize = 128 << 10;
@@ -38,11 +38,13 @@ impl Shard {
     }
 
     /// The next round may begin one flush delay after the last one began, so an idle shard sends at once; and
-    /// after a rest half as long as that round, since a send costs the same with more events in it.
+    /// after a rest half as long as that round, since a send costs the same with more events in it. Rounds that take
+    /// long are followed by shorter rests, and in the end by none: then nobody should wait for longer than the round.
     fn round_at(&self, now: Instant) -> Instant {
         match self.last_round {
             Some((last, took)) if !self.more => {
-                last + self.flush.max(took.min(LONG_ROUND * self.flush) * 3 / 2)
+                let rested = (took * 3 / 2).clamp(self.flush, LATEST * self.flush);
+                last + rested.max(took)
             }
             _ => now,
         }

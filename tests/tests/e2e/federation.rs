@@ -27,10 +27,8 @@ impl Place {
     /// A node of this name that dials these ports.
     fn new(name: &str, peers: &[u16], more: &str) -> Self {
         let port = free_port();
-        let toml =
-            format!("[[plugin]]\nname = 'gossip'\n[plugin.config]\nhost = '127.0.0.1'\n{more}");
         let peers: Vec<_> = peers.iter().map(|port| format!("ws://127.0.0.1:{port}")).collect();
-        let home = Home::new(&toml)
+        let home = Home::new(&toml(more))
             .env("FEDERATED_ENABLE", "1")
             .env("FEDERATED_NODE_ID", name)
             .env("FEDERATED_PORT", &port.to_string())
@@ -41,6 +39,15 @@ impl Place {
     fn start(&self) -> TestServer {
         self.home.start()
     }
+
+    /// Writes another configuration of the mesh.
+    fn configure(&self, more: &str) {
+        self.home.configure(&toml(more));
+    }
+}
+
+fn toml(more: &str) -> String {
+    format!("[[plugin]]\nname = 'gossip'\n[plugin.config]\nhost = '127.0.0.1'\n{more}")
 }
 
 fn connected(server: &TestServer, peers: u64) {
@@ -222,6 +229,27 @@ fn a_mesh_with_a_key_has_no_room_for_others() {
     assert!(!log.contains("a1a1a1a1") && !log.contains("peer_id"), "{log}");
     let own = a.home.data().join("plugins/gossip/own/node.key");
     assert_eq!(own.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn only_listed_nodes_are_let_in_and_hybrid_signatures_travel() {
+    let a = Place::new("a", &[], "hybrid = true\n");
+    let b = Place::new("b", &[a.port], "hybrid = true\n");
+    let c = Place::new("c", &[a.port], "");
+    let (here, there) = (a.start(), b.start());
+    connected(&here, 1);
+    let listed = there.json("/federated/health")["peer_id"].as_str().unwrap().to_owned();
+    here.kill();
+    a.configure(&format!("hybrid = true\nallow = ['{listed}']\n"));
+    let (here, other) = (a.start(), c.start());
+    connected(&here, 1);
+    other.event(&general("e", "k", 1.0));
+    there.event(&general("e", "k", 1.0));
+    wait("the event of the one", || has(&here, "k", "b", "e"));
+    here.event(&general("e", "k", 1.0));
+    wait("that of the other", || has(&there, "k", "a", "e"));
+    wait("the refusal", || rejected(&here, "auth") >= 1.0);
+    assert_eq!((ids(&here, "k").len(), ids(&other, "k").len()), (2, 1));
 }
 
 #[test]

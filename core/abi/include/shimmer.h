@@ -368,7 +368,7 @@ struct shimmer_state_writer {
  * The host saves every few seconds, at stop, and before it answers a request other than GET with success, always
  * between two calls of `process`. After a crash it restores
  * the newest blob and replays the events behind it with their effects dropped: state must follow from blob and
- * events alone.
+ * events alone. There is no `tick` before the replay is over.
  */
 typedef struct shimmer_state_plugin {
     /* [worker] Writes the state after the last event processed. */

@@ -76,6 +76,16 @@ impl Position {
             begin,
         }
     }
+
+    /// While events are replayed their effects are dropped, and a tick's would be with them although nobody has seen
+    /// those: time stands still until then.
+    fn ticks_at(&self, now: Instant) -> bool {
+        !self.is_replay() && self.next_tick.is_some_and(|due| now >= due)
+    }
+
+    const fn is_replay(&self) -> bool {
+        self.cursor < self.begin.replay_to
+    }
 }
 
 impl Runner {
@@ -140,7 +150,7 @@ impl Runner {
                 return Ok(());
             }
             let now = Instant::now();
-            if at.next_tick.is_some_and(|due| now >= due) {
+            if at.ticks_at(now) {
                 self.tick(at)?;
                 at.next_tick = self.tick_interval.map(|interval| now + interval);
             }
@@ -189,7 +199,7 @@ impl Runner {
         if published <= at.cursor {
             return Ok(false);
         }
-        let replay = at.cursor < at.begin.replay_to;
+        let replay = at.is_replay();
         let mut most = MAX_BATCH;
         if at.cursor < at.begin.single_until {
             most = 1;
@@ -278,7 +288,7 @@ impl Runner {
         if !status.is_ok() {
             return Err(self.failure("tick", status));
         }
-        self.commit(at, at.cursor, effects, at.cursor < at.begin.replay_to)
+        self.commit(at, at.cursor, effects, false)
     }
 
     /// Makes effects and cursor durable, then moves the cursor.
@@ -303,7 +313,7 @@ impl Runner {
 
     /// Tells the host how far it came; a replay goes over ground that the host knows already.
     fn show_cursor(&self, at: &Position) {
-        if at.cursor >= at.begin.replay_to {
+        if !at.is_replay() {
             self.events.control.set_progress(at.cursor, at.delivered);
         }
     }
@@ -428,4 +438,20 @@ unsafe extern "C" fn write_state(
     // SAFETY: not null, readable for the call.
     blob.extend_from_slice(unsafe { bytes.as_slice() });
     abi::Status::OK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_stands_still_until_the_replay_is_over() {
+        let begin = Begin { cursor: 3, replay_to: 5, ..Begin::default() };
+        let mut at = Position::at(begin, Some(Duration::ZERO));
+        let now = Instant::now();
+        assert!(!at.ticks_at(now));
+        at.cursor = 5;
+        assert!(at.ticks_at(now));
+        assert!(!Position::at(Begin::default(), None).ticks_at(now));
+    }
 }

@@ -67,6 +67,7 @@ test('columns are stretches of time, whether something fell into them or not', (
     { avg: 0.5, count: 2 },
     null,
   ]);
+  assert.deepEqual(shape.rows[1]?.cells.slice(-4), [null, null, { avg: 0.4, count: 2 }, null]);
   assert.deepEqual([shape.low, shape.high], [0.2, 0.8]);
   const gradient = stops(shape.rows[2]!.cells, shape).split(/,(?=[c#])/);
   assert.equal(gradient.length, COLUMNS);

@@ -49,17 +49,15 @@ export function heat(map: Heatmap): Heat {
   });
   const nodes = new Set(map.buckets.flatMap(bucket => Object.keys(bucket.nodes)));
   const names = [...nodes].sort().slice(0, MOST_ROWS);
-  const weighted = map.buckets.some(bucket => typeof bucket.weighted_avg === 'number');
+  // Where no source of a minute counts, it has no weighted average.
+  const weigh = ({ weighted_avg, count }: Bucket) =>
+    typeof weighted_avg === 'number' ? { avg: weighted_avg, count } : undefined;
   const rows = [
     row('All nodes', bucket => bucket),
-    ...(weighted
-      ? [row('All, weighted', b => ({ avg: b.weighted_avg ?? NaN, count: b.count }))]
-      : []),
+    ...(map.buckets.some(weigh) ? [row('All, weighted', weigh)] : []),
     ...names.map(name => row(name, bucket => bucket.nodes[name])),
   ];
-  const averages = rows
-    .flatMap(({ cells }) => cells.map(cell => cell?.avg ?? NaN))
-    .filter(avg => isFinite(avg));
+  const averages = rows.flatMap(({ cells }) => cells.flatMap(cell => cell?.avg ?? []));
   const ends = averages.length > 0 ? [Math.min(...averages), Math.max(...averages)] : [];
   return { starts, rows, low: ends[0] ?? null, high: ends[1] ?? null };
 }

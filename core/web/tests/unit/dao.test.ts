@@ -72,6 +72,8 @@ test('what comes next and when', () => {
   assert.deepEqual(at({ state: 'queued', eta }), ['Can be executed', 40]);
   assert.deepEqual(at({ state: 'queued', eta }, T0 + 40_000), ['Expires', 140]);
   assert.equal(at({ state: 'queued' }), null);
+  assert.equal(at({ state: 'active' }, T0 + 30_000), null);
+  assert.equal(at({ state: 'queued', eta }, T0 + 140_000), null);
   assert.equal(at({ state: 'executed', eta }), null);
 });
 

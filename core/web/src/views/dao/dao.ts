@@ -105,16 +105,23 @@ export function steps(state: State): Step[] {
   });
 }
 
-/** What comes next and when, in milliseconds since the epoch. */
+/**
+ * What comes next and when, in milliseconds since the epoch. Null where nothing does, and where it should have come by
+ * this clock: then the DAO's own is another one.
+ */
 export function next(proposal: Proposal, now: number): { what: string; at: number } | null {
+  const ahead = (what: string, at: number) => (at > now ? { what, at } : null);
   const eta = Date.parse(proposal.eta ?? '');
-  if (proposal.state === 'pending')
-    return { what: 'Voting begins', at: Date.parse(proposal.starts_at) };
-  if (proposal.state === 'active') return { what: 'Voting ends', at: Date.parse(proposal.ends_at) };
-  if (proposal.state !== 'queued' || !isFinite(eta)) return null;
-  return now < eta
-    ? { what: 'Can be executed', at: eta }
-    : { what: 'Expires', at: eta + 1000 * proposal.grace_s };
+  switch (proposal.state) {
+    case 'pending':
+      return ahead('Voting begins', Date.parse(proposal.starts_at));
+    case 'active':
+      return ahead('Voting ends', Date.parse(proposal.ends_at));
+    case 'queued':
+      return ahead('Can be executed', eta) ?? ahead('Expires', eta + 1000 * proposal.grace_s);
+    default:
+      return null;
+  }
 }
 
 export type Verb = 'queue' | 'execute' | 'cancel';

@@ -2,11 +2,11 @@
 // error on its console, and everything that was started is stopped.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, type TestContext } from 'node:test';
 import {
@@ -122,6 +122,30 @@ export class Node {
     this.#child?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
   }
 
+  /** Runs a command line in its folder, as somebody who has its token, and gives what it said. */
+  shell(line: string): string {
+    const path = `${dirname(built('shimmer'))}:${process.env.PATH}`;
+    const env = { PATH: path, HOME: this.home, SHIMMER_URL: this.url, DASHBOARD_TOKEN: TOKEN };
+    return execFileSync('bash', ['-c', line], { cwd: this.home, env, encoding: 'utf8' }).trim();
+  }
+
+  /** Makes a key in a file of this name, and a member of the DAO who has it. */
+  member(name: string, stake: number) {
+    this.shell(
+      `shimmer dao member $(shimmer dao keygen ${name}.key) --name ${name} --stake ${stake}`,
+    );
+  }
+
+  /** Sets the DAO's clock so many seconds after the first time there is. */
+  async clock(second: number) {
+    const answer = await fetch(`${this.url}/dao/clock`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ now: new Date(1000 * second).toISOString() }),
+    });
+    assert.ok(answer.ok, await answer.text());
+  }
+
   /** Posts events and expects all of them to be taken; a ring that is full for a moment is waited for. */
   async post(events: readonly object[]) {
     let refused: unknown = 'nothing was answered';
@@ -164,6 +188,18 @@ export async function until(what: string, done: () => Promise<boolean> | boolean
     await new Promise(turn => setTimeout(turn, 20));
   }
 }
+
+/** The plugin `dao`, whose time is what `Node.clock` says and whose weights go all the way at once. */
+export const DAO = `[[plugin]]
+name = "dao"
+[plugin.config]
+id = "test"
+clock = "manual"
+max_step = 1
+epoch_s = 10
+trim = 0.0
+share_cap = 1.0
+`;
 
 let browser: Promise<Browser> | null = null;
 

@@ -22,7 +22,8 @@ pub struct StateWriter {
 ///
 /// The host saves every few seconds, at stop, and before it answers a request other than GET with success, so that
 /// what somebody asked for outlives the process. After a crash it restores the newest blob and replays the events
-/// behind it with their effects dropped, so the plugin must derive its state from blob and events alone; it does not tick before that is done.
+/// behind it with their effects dropped, so the plugin must derive its state from blob and events alone; it does not
+/// tick before that is done.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct StatePlugin {

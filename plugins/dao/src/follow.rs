@@ -91,22 +91,11 @@ impl Follower {
         while let Some(line) = self.collector.line().filter(|_| self.fault.is_none()) {
             let taken = Entry::parse(&line[..line.len() - 1])
                 .map_err(|why| why.to_string())
-                .map(|entry| office.governor.follow(entry, |entry| office.log.append(entry)));
+                .map(|entry| office.governor.follow(entry, |entry| office.log.write(entry)));
             match taken {
-                Ok(Ok(())) => {
-                    self.failing = false;
-                    self.collector.take_line();
-                }
+                Ok(Ok(())) => self.collector.take_line(),
                 Ok(Err(Unfollowed::Log(error))) => {
-                    meters.log_failed();
-                    if !self.failing {
-                        let file = office.log.name();
-                        host.error(&format!(
-                            "nothing is followed until {file} can be written: {error}"
-                        ));
-                    }
-                    self.failing = true;
-                    return;
+                    return self.failed(&error, office, meters, host);
                 }
                 Ok(Err(Unfollowed::Fault(fault))) => {
                     return self.give_up(&fault.to_string(), meters, host);
@@ -114,6 +103,25 @@ impl Follower {
                 Err(why) => return self.give_up(&why, meters, host),
             }
         }
+    }
+
+    /// Makes durable what was taken, once for many entries: what a loss of power takes back comes again.
+    pub(crate) fn keep(&mut self, office: &mut Office, meters: &Meters, host: &Host) {
+        match office.log.sync() {
+            Err(error) => self.failed(&error, office, meters, host),
+            Ok(()) if self.collector.line().is_none() => self.failing = false,
+            Ok(()) => {}
+        }
+    }
+
+    /// The copy cannot be written; that is told once.
+    fn failed(&mut self, why: &std::io::Error, office: &Office, meters: &Meters, host: &Host) {
+        meters.log_failed();
+        if !self.failing {
+            let file = office.log.name();
+            host.error(&format!("nothing is followed until {file} can be written: {why}"));
+        }
+        self.failing = true;
     }
 
     fn give_up(&mut self, why: &str, meters: &Meters, host: &Host) {
@@ -133,6 +141,7 @@ impl Follower {
         host: &Host,
     ) -> Result<(), Error> {
         self.apply(office, meters, host);
+        self.keep(office, meters, host);
         if self.fault.is_some() || self.failing {
             return Ok(());
         }

@@ -21,6 +21,7 @@ pub(crate) struct Log {
     file: File,
     /// Where each line ends.
     ends: Vec<u64>,
+    unsynced: bool,
 }
 
 impl Log {
@@ -51,7 +52,7 @@ impl Log {
                 &format!("{bad}; put a good copy in its place, or move it away to begin anew"),
             )
         })?;
-        let log = Self { name: name.to_owned(), file, ends };
+        let log = Self { name: name.to_owned(), file, ends, unsynced: false };
         let length = log.file.metadata().map_err(|error| said("cannot be read", &error))?.len();
         let cut = length.saturating_sub(log.end());
         log.cut().map_err(|error| said("cannot be cut", &error))?;
@@ -65,16 +66,32 @@ impl Log {
 
     /// Makes an entry durable, or leaves the log as it was.
     pub(crate) fn append(&mut self, entry: &Entry) -> io::Result<()> {
-        let mut line = entry.to_line().into_bytes();
-        line.push(b'\n');
-        let written =
-            self.file.write_all_at(&line, self.end()).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
+        self.write(entry)?;
+        self.sync().inspect_err(|_| {
+            self.ends.pop();
             // A part of the line may be there. Should this fail as well, the next entry overwrites it.
             let _ = self.cut();
-            return Err(error);
-        }
+        })
+    }
+
+    /// Writes an entry that can be had again from elsewhere; [`Self::sync`] makes it durable.
+    pub(crate) fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = entry.to_line().into_bytes();
+        line.push(b'\n');
+        self.file.write_all_at(&line, self.end()).inspect_err(|_| {
+            let _ = self.cut();
+        })?;
         self.ends.push(self.end() + line.len() as u64);
+        self.unsynced = true;
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if self.unsynced {
+            self.file.sync_data()?;
+            self.unsynced = false;
+        }
         Ok(())
     }
 

@@ -127,12 +127,21 @@ impl Plugin for Dao {
                 _ => {}
             }
         }
+        if let (Role::Follower(follower), Some(office)) = (&mut self.role, &mut self.office) {
+            follower.keep(office, &self.meters, &self.host);
+        }
         Ok(())
     }
 
     fn tick(&mut self, _now_ns: i64) -> Result<(), Error> {
-        let waiting = std::mem::take(&mut self.waiting);
-        waiting.into_iter().for_each(|vote| self.count(vote));
+        while let Some(vote) = self.waiting.pop_front() {
+            let rest = self.waiting.len();
+            self.count(vote);
+            if self.waiting.len() > rest {
+                // It waits again: the log still cannot be written.
+                break;
+            }
+        }
         let Some(office) = &mut self.office else { return Ok(()) };
         match &mut self.role {
             Role::Follower(follower) => follower.tick(office, &self.meters, &self.host)?,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{MemberKey, Secret, Signature};
-use crate::limits::{MAX_AHEAD_BYTES, MAX_LINE_BYTES, MAX_PART_BYTES};
+use crate::limits::{MAX_AHEAD_BYTES, MAX_LINE_BYTES, MAX_PART_BYTES, NUMBER_LIMIT};
 use crate::vote::canonical;
 
 /// The first line of what a writer signs; nothing else signed with such a key begins with it.
@@ -63,7 +63,8 @@ impl Part {
         if bytes.is_empty() || bytes.len() > MAX_PART_BYTES {
             return Err("it has no bytes, or too many");
         }
-        if self.offset.checked_add(bytes.len() as u64).is_none() {
+        // Beyond it JSON has one number for several places, and so one signature.
+        if self.offset >= NUMBER_LIMIT {
             return Err("it has no place");
         }
         Ok((self.offset, bytes))
@@ -184,6 +185,8 @@ mod tests {
             assert!(Part::sign(0, bytes, &secret()).open(&writer).is_err());
         }
         assert!(Part::sign(u64::MAX, b"b", &secret()).open(&writer).is_err());
+        let moved = Part { offset: (1 << 53) + 1, ..Part::sign(1 << 53, b"b", &secret()) };
+        assert!(moved.open(&writer).is_err(), "a signature is for one place");
     }
 
     /// Fixed for other implementations.

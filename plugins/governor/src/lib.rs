@@ -25,6 +25,9 @@ mod members;
 mod number;
 mod part;
 mod power;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod property;
 mod proposal;
 mod refusal;
 mod replay;

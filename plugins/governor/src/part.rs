@@ -25,7 +25,7 @@ pub struct Part {
     /// The bytes, in base64 (RFC 4648, 4) with padding.
     text: String,
     /// Whose log it is.
-    writer: MemberKey,
+    pub(crate) writer: MemberKey,
     /// Over [`PART_DOMAIN`], LF, and the RFC 8785 form of the three members above.
     signature: Signature,
 }
@@ -141,6 +141,13 @@ impl Collector {
         let length = self.line().map_or(0, <[u8]>::len);
         self.buffer.drain(..length);
         self.taken += length as u64;
+    }
+
+    /// Bytes that are held.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn kept(&self) -> usize {
+        assert_eq!(self.ahead_bytes, self.ahead.values().map(Vec::len).sum::<usize>());
+        self.buffer.len() + self.ahead_bytes
     }
 
     fn append(&mut self, offset: u64, bytes: &[u8]) {

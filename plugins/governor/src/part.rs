@@ -16,6 +16,11 @@ use crate::vote::canonical;
 /// The first line of what a writer signs; nothing else signed with such a key begins with it.
 pub const PART_DOMAIN: &str = "shimmer-dao-log-v1";
 
+/// Parts behind a gap that are kept, however short they are.
+const MAX_AHEAD: usize = MAX_AHEAD_BYTES / MAX_PART_BYTES;
+/// Bytes before the gap that are kept: the longest line and a part.
+const MAX_HELD: usize = MAX_LINE_BYTES + MAX_PART_BYTES;
+
 /// Some bytes of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,8 +85,12 @@ fn signed_bytes(offset: u64, text: &str, writer: &MemberKey) -> Vec<u8> {
 pub struct Collector {
     /// Bytes of the lines that were taken.
     taken: u64,
-    /// What follows them without a gap.
+    /// The end of them, and what follows without a gap.
     buffer: Vec<u8>,
+    /// So many bytes of the buffer belong to lines that were taken.
+    start: usize,
+    /// The next line does not end before this byte of the buffer.
+    seen: usize,
     /// What lies behind a gap, by its place.
     ahead: BTreeMap<u64, Vec<u8>>,
     ahead_bytes: usize,
@@ -97,22 +106,23 @@ impl Collector {
     /// The first byte that is missing.
     #[must_use]
     pub fn end(&self) -> u64 {
-        self.taken + self.buffer.len() as u64
+        self.taken + (self.buffer.len() - self.start) as u64
     }
 
     /// Whether something came that cannot be taken yet: a line without its end, or bytes behind a gap.
     #[must_use]
     pub fn waits(&self) -> bool {
-        !self.buffer.is_empty() || !self.ahead.is_empty()
+        self.buffer.len() > self.start || !self.ahead.is_empty()
     }
 
     /// Takes some bytes. What lies too far ahead to be kept has to come again, and so does what does not fit a line.
     pub fn add(&mut self, offset: u64, bytes: Vec<u8>) {
         if offset > self.end() {
             // Of two parts with one place the longer one holds more.
-            let known = self.ahead.get(&offset).map_or(0, Vec::len);
-            let more = bytes.len().saturating_sub(known);
-            if more > 0 && self.ahead_bytes + more <= MAX_AHEAD_BYTES {
+            let known = self.ahead.get(&offset).map(Vec::len);
+            let more = bytes.len().saturating_sub(known.unwrap_or(0));
+            let has_place = known.is_some() || self.ahead.len() < MAX_AHEAD;
+            if more > 0 && has_place && self.ahead_bytes + more <= MAX_AHEAD_BYTES {
                 self.ahead_bytes += more;
                 self.ahead.insert(offset, bytes);
             }
@@ -120,7 +130,7 @@ impl Collector {
         }
         self.append(offset, &bytes);
         while let Some(first) = self.ahead.first_entry() {
-            if *first.key() > self.taken + self.buffer.len() as u64 {
+            if *first.key() > self.taken + (self.buffer.len() - self.start) as u64 {
                 break;
             }
             let (offset, bytes) = first.remove_entry();
@@ -131,16 +141,29 @@ impl Collector {
 
     /// The next whole line with its LF. It comes again until it is taken.
     #[must_use]
-    pub fn line(&self) -> Option<&[u8]> {
-        let end = self.buffer.iter().position(|byte| *byte == b'\n')?;
-        Some(&self.buffer[..=end])
+    pub fn line(&mut self) -> Option<&[u8]> {
+        match self.buffer[self.seen..].iter().position(|byte| *byte == b'\n') {
+            Some(at) => {
+                self.seen += at;
+                Some(&self.buffer[self.start..=self.seen])
+            }
+            None => {
+                self.seen = self.buffer.len();
+                None
+            }
+        }
     }
 
     /// Takes [`Self::line`] away.
     pub fn take_line(&mut self) {
         let length = self.line().map_or(0, <[u8]>::len);
-        self.buffer.drain(..length);
         self.taken += length as u64;
+        self.start += length;
+        self.seen = self.start;
+        // Not with every line, or many of them would be moved as often as there are lines.
+        if self.start * 2 >= self.buffer.len() {
+            self.forget();
+        }
     }
 
     /// Bytes that are held.
@@ -153,10 +176,20 @@ impl Collector {
     fn append(&mut self, offset: u64, bytes: &[u8]) {
         let known = self.end() - offset;
         let news = usize::try_from(known).ok().and_then(|known| bytes.get(known..));
-        let room = (MAX_LINE_BYTES + MAX_PART_BYTES).saturating_sub(self.buffer.len());
-        if let Some(news) = news.filter(|news| news.len() <= room) {
+        let Some(news) = news else { return };
+        if self.buffer.len() + news.len() > MAX_HELD {
+            self.forget();
+        }
+        if self.buffer.len() + news.len() <= MAX_HELD {
             self.buffer.extend_from_slice(news);
         }
+    }
+
+    /// Gives up what was taken.
+    fn forget(&mut self) {
+        self.buffer.drain(..self.start);
+        self.seen -= self.start;
+        self.start = 0;
     }
 }
 
@@ -253,7 +286,12 @@ mod tests {
         for _ in 0..2 * MAX_LINE_BYTES / MAX_PART_BYTES {
             collector.add(collector.end(), part());
         }
-        assert!(collector.buffer.len() <= MAX_LINE_BYTES + MAX_PART_BYTES, "no line is longer");
+        assert!(collector.buffer.len() <= MAX_HELD, "no line is longer");
         assert_eq!(collector.line(), None);
+        let mut collector = Collector::new(0);
+        for at in 0..2 * MAX_AHEAD as u64 {
+            collector.add(1 + 2 * at, vec![b'x']);
+        }
+        assert_eq!(collector.ahead.len(), MAX_AHEAD, "short parts take places too");
     }
 }

@@ -114,6 +114,7 @@ class Stream {
       // What was gone before the page was opened is not missed by it.
       const events = rows.filter(row => !isGap(row) || row.to > replay.until);
       enter(events, replay.series, replay.feed);
+      for (const row of events) if (isGap(row)) this.#miss(row, replay.until);
       if (last < replay.until) return;
       ({ series: this.series, feed: this.feed } = replay);
       this.#replay = null;
@@ -123,12 +124,16 @@ class Stream {
       enter(rows, this.series, this.feed);
       this.#count(rows.length);
       for (const row of rows) {
-        if (!isGap(row)) continue;
-        if (!row.anew) this.missed += row.to - row.from + 1;
-        this.gap = row;
+        if (isGap(row)) this.#miss(row, 0);
       }
     }
     this.#changed();
+  }
+
+  /** Counts a gap as far as it lies behind `known`. */
+  #miss(gap: Gap, known: number) {
+    if (!gap.anew) this.missed += gap.to - Math.max(gap.from - 1, known);
+    this.gap = gap;
   }
 
   /** Tells the views, at most thirty times a second: more could not be read, and each time costs a layout. */

@@ -247,6 +247,10 @@ pub(crate) struct RemoteArgs {
     /// Address of the node.
     #[arg(long, env = "SHIMMER_URL", default_value = "http://127.0.0.1:8080", global = false)]
     pub(crate) url: String,
+    /// Certificates in PEM that are believed when the address begins with https, instead of those
+    /// of the usual authorities.
+    #[arg(long, env = "SHIMMER_CA", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Option<PathBuf>,
     /// Folder of a local node, whose `token` is used when DASHBOARD_TOKEN and
     /// DASHBOARD_TOKEN_FILE are not set.
     #[arg(long, env = "DASHBOARD_DATA_DIR", value_name = "DIR", default_value = "./data")]

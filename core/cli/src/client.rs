@@ -12,6 +12,7 @@ use shimmer_server::config::{Secret, read_token};
 
 use crate::args::RemoteArgs;
 use crate::terminal::safe;
+use crate::trust::Trust;
 
 /// Longest answer that is read.
 const ANSWER_BYTES: u64 = 64 << 20;
@@ -29,28 +30,31 @@ pub(crate) struct Client {
 pub(crate) struct Base {
     text: String,
     authority: http::uri::Authority,
+    is_tls: bool,
 }
 
 impl Base {
-    /// Reads `http://HOST[:PORT][/PREFIX]`.
+    /// Reads `http://HOST[:PORT][/PREFIX]`, or the same with `https`.
     pub(crate) fn parse(url: &str) -> anyhow::Result<Self> {
         let uri: Uri = url.parse().with_context(|| format!("`{}` is no address", safe(url)))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => bail!(
-                "https is not supported: reach the node over http, on this machine or through a \
-                 tunnel such as ssh -L"
-            ),
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
             _ => bail!("`{}` is no address: write http://HOST:PORT", safe(url)),
-        }
+        };
         let authority = uri.authority().context("the address has no host")?.clone();
-        Ok(Self { text: url.trim_end_matches('/').to_owned(), authority })
+        Ok(Self { text: url.trim_end_matches('/').to_owned(), authority, is_tls })
     }
 
     /// Host and port to connect to.
     pub(crate) fn address(&self) -> (String, u16) {
         let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
-        (host.to_owned(), self.authority.port_u16().unwrap_or(80))
+        (host.to_owned(), self.authority.port_u16().unwrap_or(if self.is_tls { 443 } else { 80 }))
+    }
+
+    /// Whether it is to be spoken to through TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// The address of a WebSocket at `path`.
@@ -68,6 +72,7 @@ impl Client {
             .timeout_global(Some(Duration::from_secs(60)))
             .max_redirects(0)
             .proxy(None)
+            .tls_config(Trust::read(remote.ca.as_deref())?.for_requests())
             .user_agent(concat!("shimmer/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
@@ -217,7 +222,10 @@ mod tests {
         assert_eq!(base.address(), ("::1".to_owned(), 9000));
         assert_eq!(base.websocket("/stream"), "ws://[::1]:9000/stream");
         assert_eq!(Base::parse("http://a").unwrap().address(), ("a".to_owned(), 80));
-        for bad in ["", "localhost:8080", "ftp://a", "https://a", "http://"] {
+        let base = Base::parse("https://a/b").unwrap();
+        assert_eq!(base.address(), ("a".to_owned(), 443));
+        assert_eq!(base.websocket("/stream"), "wss://a/b/stream");
+        for bad in ["", "localhost:8080", "ftp://a", "http://"] {
             assert!(Base::parse(bad).is_err(), "{bad}");
         }
     }

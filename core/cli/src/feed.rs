@@ -7,10 +7,12 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use tungstenite::{Error, Message, WebSocket};
+use tungstenite::stream::MaybeTlsStream;
+use tungstenite::{Connector, Error, HandshakeError, Message, WebSocket};
 
 use crate::client::{Answer, Base};
 use crate::signals::Stop;
+use crate::trust::Trust;
 
 /// How often the wish to stop is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -30,17 +32,22 @@ pub(crate) enum FeedError {
 /// An open feed.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<MaybeTlsStream<TcpStream>>,
     heard: Instant,
 }
 
 impl Feed {
     /// Connects to `path` of a node.
-    pub(crate) fn open(base: &Base, path: &str) -> Result<Self, FeedError> {
+    pub(crate) fn open(base: &Base, trust: &Trust, path: &str) -> Result<Self, FeedError> {
+        let connector = match base.is_tls() {
+            true => Connector::Rustls(trust.for_sockets().map_err(FeedError::Refused)?),
+            false => Connector::Plain,
+        };
         let stream = connect(base).map_err(FeedError::Broken)?;
-        let handshake = tungstenite::client(base.websocket(path), stream);
+        let address = base.websocket(path);
+        let handshake = tungstenite::client_tls_with_config(address, stream, None, Some(connector));
         let (socket, _) = handshake.map_err(|error| match error {
-            tungstenite::HandshakeError::Failure(Error::Http(response)) => {
+            HandshakeError::Failure(Error::Http(response)) => {
                 let answer = Answer {
                     status: response.status().as_u16(),
                     retry_after: None,
@@ -110,7 +117,12 @@ fn connect(base: &Base) -> anyhow::Result<TcpStream> {
 impl Feed {
     /// Makes waiting short enough for [`Feed::next`] to notice the wish to stop.
     pub(crate) fn attentive(self) -> anyhow::Result<Self> {
-        self.socket.get_ref().set_read_timeout(Some(LOOK))?;
+        let stream = match self.socket.get_ref() {
+            MaybeTlsStream::Rustls(tls) => tls.get_ref(),
+            MaybeTlsStream::Plain(stream) => stream,
+            _ => return Ok(self),
+        };
+        stream.set_read_timeout(Some(LOOK))?;
         Ok(self)
     }
 }

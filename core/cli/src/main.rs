@@ -23,6 +23,7 @@ mod send;
 mod signals;
 mod tail;
 mod terminal;
+mod trust;
 
 use std::io::Write;
 use std::process::ExitCode;

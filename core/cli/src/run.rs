@@ -111,10 +111,10 @@ fn write_token(path: &Path) -> anyhow::Result<()> {
 
 /// Says where the node listens: on stdout, so that a script that took port 0 can read it.
 fn greet(running: &Running, config: &Config, demo: bool) {
-    let address = running.address();
+    let url = running.url();
     // Nobody may be reading; the node runs all the same.
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "listening on http://{address}");
+    let _ = writeln!(out, "listening on {url}");
     if demo && !config.auth.token_file.as_os_str().is_empty() {
         let token = config.auth.token_file.display();
         let paint = Paint::stdout(When::Auto);
@@ -123,7 +123,7 @@ fn greet(running: &Running, config: &Config, demo: bool) {
             "{}",
             paint.dim(format!("the token is in {token}; in another terminal try:"))
         );
-        let _ = writeln!(out, "  shimmer tail --url http://{address}");
+        let _ = writeln!(out, "  shimmer tail --url {url}");
     }
     let _ = out.flush();
 }

@@ -14,17 +14,19 @@ use crate::failure::Outcome;
 use crate::feed::{Feed, FeedError};
 use crate::signals::Stop;
 use crate::terminal::{Paint, safe};
+use crate::trust::Trust;
 
 /// Runs `shimmer tail`.
 pub(crate) fn tail(args: &TailArgs) -> Outcome {
     let base = Base::parse(&args.remote.url)?;
+    let trust = Trust::read(args.remote.ca.as_deref())?;
     let stop = Stop::watch()?;
     let paint = Paint::stdout(args.color);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut tail = Tail { args, cursor: args.since.or_else(|| newest(args)), shown: 0 };
     let (mut failures, mut connected) = (0, false);
     while !stop.is_set() && !tail.is_done() {
-        let why = match Feed::open(&base, &tail.path()) {
+        let why = match Feed::open(&base, &trust, &tail.path()) {
             Ok(feed) => {
                 (failures, connected) = (0, true);
                 match tail.follow(feed.attentive()?, &stop, paint, &mut out) {

@@ -1,6 +1,7 @@
 //! The host as the server sees it: start, cards, routes, requests, reload, shutdown.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -244,6 +245,13 @@ impl PluginHost {
     #[must_use]
     pub fn card(&self, name: &str) -> Option<Card> {
         self.slots().get(name).map(|slot| slot.card(name))
+    }
+
+    /// Where the library of each plugin is, by name.
+    #[must_use]
+    pub fn libraries(&self) -> Vec<(String, PathBuf)> {
+        let library = |slot: &Slot| self.context.config.library(&slot.config);
+        self.slots().iter().map(|(name, slot)| (name.clone(), library(slot))).collect()
     }
 
     /// The newest lines of a plugin's log, oldest first.

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use shimmer_ring::{Producer, Ring};
 
+use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -14,6 +15,7 @@ use crate::fractal::Studio;
 use crate::http::RequestIds;
 use crate::ingest::{Bodies, Buffers, IngestLog, Intake, Stage};
 use crate::limiter::Limiter;
+use crate::listener::Tls;
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::running::Reloader;
@@ -30,6 +32,8 @@ pub(crate) struct App {
     pub(crate) studio: Studio,
     pub(crate) plugins: Plugins,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) tls: Tls,
+    pub(crate) audit: Audit,
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Metrics,
     pub(crate) ingest_log: IngestLog,
@@ -57,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) studio: Studio,
     pub(crate) plugins: Plugins,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) tls: Tls,
     pub(crate) metrics: Metrics,
     pub(crate) run: u32,
     pub(crate) reloader: Reloader,
@@ -80,6 +85,8 @@ impl App {
             studio: parts.studio,
             plugins: parts.plugins,
             auth: parts.auth,
+            tls: parts.tls,
+            audit: Audit::new(parts.data_dir.path()),
             limiter: Limiter::default(),
             metrics: parts.metrics,
             ingest_log: IngestLog::default(),

@@ -11,6 +11,7 @@ pub mod config;
 pub mod stream;
 
 mod app;
+mod audit;
 mod auth;
 mod data_dir;
 mod error;
@@ -24,6 +25,7 @@ mod metrics;
 mod plugins;
 mod routes;
 mod running;
+mod watch;
 
 pub use error::ServerError;
 pub use plugins::rehearse;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,11 +20,12 @@ use crate::data_dir::{DataDir, random_u32};
 use crate::fold::Fold;
 use crate::fractal::Studio;
 use crate::ingest::Stage;
-use crate::listener::{Listener, stopped};
+use crate::listener::{Listener, Tls, stopped};
 use crate::metrics::Metrics;
 use crate::plugins::Plugins;
 use crate::routes;
 use crate::stream::StreamHub;
+use crate::watch::files;
 
 /// Everything has ended by then, whoever still holds a connection.
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
@@ -83,6 +85,13 @@ impl Reloads {
     }
 }
 
+impl Reloader {
+    /// The file that is read again, if there is one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.reloads.as_ref()?.sources.find_file()
+    }
+}
+
 impl fmt::Debug for Reloads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloads").field("sources", &self.sources).finish_non_exhaustive()
@@ -98,6 +107,7 @@ impl Server {
     /// See [`ServerError`]; nothing stays open then.
     pub fn start(config: Config, reloads: Option<Reloads>) -> Result<Running, ServerError> {
         let auth = Arc::new(Auth::new(&config.auth)?);
+        let tls = Tls::new(&config.server)?;
         let data_dir = DataDir::open(&config.data_dir)?;
         let node_id = data_dir.node_id(&config.node)?;
         let listener = Listener::bind(&config.server)?;
@@ -124,6 +134,7 @@ impl Server {
             studio,
             plugins,
             auth,
+            tls,
             metrics,
             run: random_u32()?,
             reloader: Reloader { reloads, one: std::sync::Mutex::default() },
@@ -145,10 +156,20 @@ impl Running {
         let service = routes::service(&app);
         let serving = runtime.spawn(listener.serve(app.clone(), service, stopped.clone()));
         runtime.spawn(every_second(app.clone(), stopped.clone()));
-        runtime.spawn(samples(app.clone(), stopped));
-        tracing::info!(%address, node_id = app.node_id, "listening on http://{address}");
+        runtime.spawn(samples(app.clone(), stopped.clone()));
+        runtime.spawn(files(app.clone(), stopped));
+        let running = Self { app, address, stop, serving: Some(serving), runtime: Some(runtime) };
+        let node_id = running.node_id();
+        tracing::info!(%address, node_id, "listening on {}", running.url());
         notify(NotifyState::Ready);
-        Ok(Self { app, address, stop, serving: Some(serving), runtime: Some(runtime) })
+        Ok(running)
+    }
+
+    /// The same as an address that clients take.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.app.tls.acceptor().is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The address of the HTTP listener.
@@ -217,6 +238,7 @@ impl Running {
         self.app.studio.stop();
         self.app.plugins.stop(PLUGINS_WITHIN);
         self.app.fold.stop();
+        self.app.audit.settle(self.app.config().audit.max_bytes);
         self.app.ring.checkpoint_cursors();
         if let Err(error) = self.app.ring.sync() {
             tracing::error!(%error, "the journal was not synchronised");
@@ -264,11 +286,14 @@ fn reload_from(app: &App, reloads: &Reloads) -> Result<ReloadReport, ServerError
     let plan = ReloadPlan::new(&app.config(), &loaded.config);
     // Files of tokens are read even when no setting changed: that is how they are rotated.
     let auth = app.auth.prepare(&plan.config.auth, Instant::now())?;
+    // Files of certificates, too: they are renewed in their place.
+    let tls = Tls::prepare(&plan.config.server)?;
     // Those that change are asked before anything is touched: one that refuses leaves all as it was.
     app.plugins.rehearse(&plan.config, &loaded)?;
     // The last step that can fail. Before it nothing is changed, after it everything is.
     let plugins = app.plugins.apply(&plan.config)?;
     app.auth.put(auth);
+    app.tls.put(tls);
     app.set_config(plan.config);
     (reloads.accepted)(&app.config());
     let keys = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect();
@@ -334,6 +359,7 @@ async fn every_second(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         let app = app.clone();
         let synced = tokio::task::spawn_blocking(move || {
+            app.audit.settle(app.config().audit.max_bytes);
             app.ring.checkpoint_cursors();
             app.ring.sync()
         });

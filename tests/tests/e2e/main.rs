@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests, which fail by panicking")]
 
 mod alerts;
+mod browsers;
 mod cli;
 mod dao;
 mod deflate;
@@ -22,4 +23,6 @@ mod rehearsal;
 mod reload;
 mod server;
 mod snapshot;
+mod storm;
 mod streams;
+mod tls;

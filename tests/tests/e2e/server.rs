@@ -187,7 +187,8 @@ impl Home {
             }
             let said = std::fs::read_to_string(&out).unwrap();
             let (line, _) = said.split_once('\n')?;
-            Some(line.strip_prefix("listening on http://").expect(line).parse().expect(line))
+            let (_, address) = line.split_once("://").expect(line);
+            Some(address.parse().expect(line))
         });
         server
     }

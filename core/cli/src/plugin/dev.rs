@@ -185,7 +185,7 @@ impl PrivateNode {
             .stdin(Stdio::null())
             .spawn()
             .context("the private node cannot be started")?;
-        let remote = RemoteArgs { url: args.remote.url.clone(), data_dir };
+        let remote = RemoteArgs { url: args.remote.url.clone(), ca: None, data_dir };
         let mut node = Self { child, remote };
         node.wait_until_it_answers(stop)?;
         Ok(node)

@@ -42,10 +42,25 @@ impl Given<'_> {
 /// Everything that does not fit together.
 pub(super) fn all(given: &Given<'_>, shipped: &[&str]) -> Vec<Problem> {
     let mut problems = Vec::new();
+    tls(given, &mut problems);
     ring(given, &mut problems);
     tokens(given, &mut problems);
     plugins(given, shipped, &mut problems);
     problems
+}
+
+fn tls(given: &Given<'_>, problems: &mut Vec<Problem>) {
+    let server = &given.config.server;
+    let keys = ["server.tls_cert", "server.tls_key"];
+    let (has, lacks) = match [&server.tls_cert, &server.tls_key].map(|p| p.as_os_str().is_empty()) {
+        [false, true] => (keys[0], keys[1]),
+        [true, false] => (keys[1], keys[0]),
+        _ => return,
+    };
+    problems.push(
+        Problem::new(given.place(&[has]), format!("`{has}` is given without `{lacks}`"))
+            .hint("give both to speak TLS, or neither"),
+    );
 }
 
 fn ring(given: &Given<'_>, problems: &mut Vec<Problem>) {

@@ -138,7 +138,8 @@ impl Sources {
         Ok(Loaded { config, origins, file: path, plugins })
     }
 
-    fn find_file(&self) -> Option<PathBuf> {
+    /// The file that is read.
+    pub(crate) fn find_file(&self) -> Option<PathBuf> {
         let found = || self.search.iter().find(|path| exists(path)).cloned();
         self.file.clone().or_else(found)
     }

@@ -30,7 +30,7 @@ pub use problem::{Place, Problem, Problems, SourceText, Style};
 pub use reload::ReloadPlan;
 pub use secret::Secret;
 pub use sections::{
-    AuthSection, DedupSection, FractalSection, LimitsSection, LogFormat, LogSection,
+    AuditSection, AuthSection, DedupSection, FractalSection, LimitsSection, LogFormat, LogSection,
     MetricsSection, PluginsSection, Renderer, RingSection, ServerSection, StatsSection, Storage,
     SyncMode, TokenTable,
 };
@@ -39,6 +39,7 @@ pub use settings::{Applies, Form, Kind, SETTINGS, Setting};
 pub use show::Row;
 pub use template::default_file;
 pub use tokens::{NamedToken, read_token};
+pub(crate) use value::network;
 
 use std::path::PathBuf;
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub server: ServerSection,
     /// Who may write.
     pub auth: AuthSection,
+    /// Who changed what through the routes.
+    pub audit: AuditSection,
     /// The event ring and its journal.
     pub ring: RingSection,
     /// Recognition of repeated events.
@@ -91,6 +94,7 @@ impl Default for Config {
             node: String::new(),
             server: ServerSection::default(),
             auth: AuthSection::default(),
+            audit: AuditSection::default(),
             ring: RingSection::default(),
             dedup: DedupSection::default(),
             limits: LimitsSection::default(),

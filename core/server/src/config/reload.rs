@@ -83,6 +83,9 @@ fn keep(old: &Config, new: &mut Config) {
     new.server = super::ServerSection {
         origins: std::mem::take(&mut new.server.origins),
         hosts: std::mem::take(&mut new.server.hosts),
+        trusted_proxies: std::mem::take(&mut new.server.trusted_proxies),
+        tls_cert: std::mem::take(&mut new.server.tls_cert),
+        tls_key: std::mem::take(&mut new.server.tls_key),
         ..old.server.clone()
     };
     new.ring = super::RingSection { max_events: new.ring.max_events, ..old.ring.clone() };
@@ -130,6 +133,7 @@ mod tests {
             Kind::Text(Form::Address) => "0.0.0.0".to_owned(),
             Kind::Text(Form::LogFilter) => "warn".to_owned(),
             Kind::Text(_) => "other".to_owned(),
+            Kind::List(Form::Network) => "10.0.0.0/8".to_owned(),
             Kind::List(Form::Origin) => "https://example.org".to_owned(),
             Kind::List(_) => "other".to_owned(),
             Kind::Tables(_) | Kind::Free => return Config::default(),

@@ -23,6 +23,12 @@ pub struct ServerSection {
     /// Names under which the server may be addressed while it listens on loopback, besides
     /// `localhost` and the loopback addresses.
     pub hosts: Vec<String>,
+    /// Networks (`10.0.0.0/8`) of proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Vec<String>,
+    /// Chain of certificates in PEM; with it and the key the server speaks TLS.
+    pub tls_cert: PathBuf,
+    /// Its private key in PEM.
+    pub tls_key: PathBuf,
     /// Connections held at once, streams included.
     pub max_connections: usize,
     /// Longest wait for the head of a request, and for the next one on an idle connection.
@@ -38,6 +44,9 @@ impl Default for ServerSection {
             port: 8080,
             origins: Vec::new(),
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
             max_connections: 16_384,
             header_timeout_ms: 30_000,
             body_timeout_ms: 30_000,
@@ -82,6 +91,20 @@ pub struct TokenTable {
     pub token_file: PathBuf,
     /// Globs of the sources it may use; empty for any.
     pub sources: Vec<String>,
+}
+
+/// `[audit]`: who changed what through the routes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditSection {
+    /// Bytes of both files together; 0 for none.
+    pub max_bytes: u64,
+}
+
+impl Default for AuditSection {
+    fn default() -> Self {
+        Self { max_bytes: 16 << 20 }
+    }
 }
 
 /// `[ring]`: the event ring and its journal.
@@ -296,10 +319,13 @@ pub struct PluginsSection {
     pub bundled: Vec<String>,
     /// Folder of the bundled plugins' shared objects; empty for the place of installation.
     pub dir: PathBuf,
+    /// Whether changed libraries, and a changed file of the configuration, are taken over.
+    pub watch: bool,
 }
 
 impl Default for PluginsSection {
     fn default() -> Self {
-        Self { bundled: vec!["anomaly".to_owned(), "dao".to_owned()], dir: PathBuf::new() }
+        let bundled = vec!["anomaly".to_owned(), "dao".to_owned()];
+        Self { bundled, dir: PathBuf::new(), watch: false }
     }
 }

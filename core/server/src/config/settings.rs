@@ -78,6 +78,8 @@ pub enum Form {
     Origin,
     /// A host name without port.
     HostName,
+    /// `ADDRESS` or `ADDRESS/BITS`.
+    Network,
     /// Levels of the log.
     LogFilter,
     /// A glob over sources.
@@ -152,6 +154,23 @@ pub static SETTINGS: &[Setting] = &[
         Kind::List(Form::HostName),
         "Names besides localhost under which a server on a loopback address may be asked.",
     ),
+    live(
+        "server.trusted_proxies",
+        Kind::List(Form::Network),
+        "Networks of proxies in front of the server, such as \"10.0.0.0/8\". The last address in \
+         their X-Forwarded-For that is not one of them counts as the client's.",
+    ),
+    live(
+        "server.tls_cert",
+        Kind::Text(Form::OptionalPath),
+        "Chain of certificates in PEM. With it and tls_key the server speaks TLS, and nothing else. \
+         Both files are read again at each reload.",
+    ),
+    live(
+        "server.tls_key",
+        Kind::Text(Form::OptionalPath),
+        "Private key of the first certificate, in PEM.",
+    ),
     restart(
         "server.max_connections",
         int(1, 1_000_000),
@@ -190,6 +209,12 @@ pub static SETTINGS: &[Setting] = &[
         "Seconds for which a token that a reload replaced stays valid.",
     ),
     live("auth.tokens", Kind::Tables(TOKEN_SETTINGS), "Further tokens, one table for each."),
+    live(
+        "audit.max_bytes",
+        int(0, 1 << 40),
+        "Bytes of the audit log in the data folder, which says who changed what through the writing \
+         routes; the oldest half goes first. 0: none.",
+    ),
     env(
         "DASHBOARD_MAX_EVENTS",
         live("ring.max_events", int(1, 1 << 22), "Newest events that /snapshot answers from."),
@@ -351,6 +376,12 @@ pub static SETTINGS: &[Setting] = &[
         "plugins.dir",
         Kind::Text(Form::OptionalPath),
         "Folder of the bundled plugins. Empty: the place of installation.",
+    ),
+    live(
+        "plugins.watch",
+        Kind::Bool,
+        "Whether a plugin's library that changes is loaded anew, and this file when it changes, as if \
+         a reload had been asked for.",
     ),
     live("plugin", Kind::Tables(PLUGIN_SETTINGS), "Plugins, one table for each."),
 ];

@@ -49,6 +49,7 @@ pub(super) fn value(config: &Config, key: &str) -> Option<Value> {
         "data_dir" => of(&config.data_dir),
         "node" => of(&config.node),
         "server" => of(&config.server),
+        "audit" => of(&config.audit),
         "auth" => of(&config.auth),
         "ring" => of(&config.ring),
         "dedup" => of(&config.dedup),

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use toml::Value;
 use toml::de::DeValue;
 
@@ -253,6 +254,7 @@ impl Form {
             Self::Address => return address(text).ok_or(Misfit("is not an IP address")),
             Self::Origin => is_origin(text),
             Self::HostName => is_host(text),
+            Self::Network => network(text).is_some(),
             Self::LogFilter => is_log_filter(text),
             Self::SourceGlob => {
                 (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control)
@@ -272,6 +274,7 @@ impl Form {
             Self::Address => "is not an IP address",
             Self::Origin => "is not an origin",
             Self::HostName => "is not a host name",
+            Self::Network => "is not a network",
             Self::LogFilter => "is not a log level",
             Self::SourceGlob => "is not a pattern of sources",
             Self::EventKind => "is not a kind of event",
@@ -289,6 +292,7 @@ impl Form {
             Self::Address => "an address such as 127.0.0.1, 0.0.0.0 or ::1",
             Self::Origin => "scheme and host, as in \"https://example.org\", without a path",
             Self::HostName => "a host without port, as in \"shimmer.example.org\"",
+            Self::Network => "an address, or a network such as 10.0.0.0/8 or fd00::/8",
             Self::LogFilter => {
                 "off, error, warn, info, debug, trace, or a list as in \"info,shimmer_ring=debug\""
             }
@@ -330,6 +334,11 @@ fn is_host(text: &str) -> bool {
     bare.is_some_and(|v6| v6.parse::<std::net::Ipv6Addr>().is_ok())
         || ((1..=253).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)))
+}
+
+/// A network, of which a plain address is the smallest.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 fn is_log_filter(text: &str) -> bool {

@@ -148,7 +148,8 @@ fn admit(
     let caller = app.auth.caller(&parts.headers)?;
     let media = Media::of(form, &parts.headers)?;
     if form == Form::One {
-        limit(app, &config, peer.remote.ip(), &caller, 1)?;
+        let client = peer.client(&config.server, &parts.headers);
+        limit(app, &config, client, &caller, 1)?;
     }
     Ok(Admitted { config, caller, media })
 }
@@ -162,7 +163,8 @@ fn stored(
     body: &[u8],
 ) -> Result<Answer, Refused> {
     let mut told = Vec::new();
-    store(app, peer.remote.ip(), id, admitted, headers, body, &mut told)?;
+    let client = peer.client(&admitted.config.server, headers);
+    store(app, client, id, admitted, headers, body, &mut told)?;
     Ok(Answer::json(told))
 }
 

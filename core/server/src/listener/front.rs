@@ -3,32 +3,42 @@
 //! Ingest is answered here without salvo, which costs a fifth of a small request; everything else is
 //! salvo's. The rule: every answer leaves with its id and is counted, panics included.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use salvo::http::ResBody;
 
 use super::cors::Cors;
 use super::{Takeover, check_host, check_named_once, check_origin};
+use super::{policy, proxy};
 use crate::app::App;
-use crate::config::ServerSection;
+use crate::audit::Entry;
+use crate::config::{Config, ServerSection};
 use crate::http::request_id;
 use crate::http::{Problem, Refused, RequestId};
 use crate::ingest;
 use crate::metrics::RouteLabel;
+use crate::stream::now_rfc3339;
 
 /// The other end of a connection.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) remote: SocketAddr,
     pub(crate) takeover: Arc<Takeover>,
+}
+
+impl Peer {
+    /// Who asks with these headers: the other end, or whom a trusted proxy there names.
+    pub(crate) fn client(&self, section: &ServerSection, headers: &HeaderMap) -> IpAddr {
+        proxy::client(section, self.remote.ip(), headers)
+    }
 }
 
 /// What handlers behind salvo find among a request's extensions.
@@ -58,6 +68,7 @@ where
     };
     let label = RouteLabel::of_path(path);
     let config = app.config();
+    let deed = Deed::of(&app, &config, &peer, &request);
     let cors = Cors::of(&config.server, request.headers());
     let checked = checked(&config.server, &request);
     let mut response = match (checked, cors.preflight(&request), fast) {
@@ -65,18 +76,74 @@ where
         (_, Some(Ok(preflight)), _) => preflight,
         (Ok(()), None, Some(form)) => {
             let posted = async {
-                let answer = ingest::post(&app, config, &peer, &id, form, request).await;
+                let answer = ingest::post(&app, config.clone(), &peer, &id, form, request).await;
                 Ok(answer.unwrap_or_else(|refused| refused.into_answer()).into_response())
             };
             caught(&id, posted).await?
         }
         (Ok(()), None, None) => routed(routes, &id, peer, request).await?,
     };
+    if fast.is_none() {
+        let status = response.status();
+        policy::mark(&config.server, status, response.headers_mut());
+    }
     response.headers_mut().insert(request_id::HEADER, id.value());
     cors.mark(response.headers_mut());
+    if let Some(deed) = deed {
+        deed.record(&app, &config, &id, fast.is_some(), response.status());
+    }
     let label = response.extensions().get::<RouteLabel>().cloned().unwrap_or(label);
     app.metrics.http.answered(&label, response.status(), started.elapsed());
     Ok(response)
+}
+
+/// What the audit log says of a request that would change something.
+struct Deed {
+    client: IpAddr,
+    token: Option<Arc<str>>,
+    method: Method,
+    path: String,
+}
+
+impl Deed {
+    fn of(app: &App, config: &Config, peer: &Peer, request: &Request<Incoming>) -> Option<Self> {
+        let method = request.method();
+        if method.is_safe() || config.audit.max_bytes == 0 {
+            return None;
+        }
+        let headers = request.headers();
+        Some(Self {
+            client: peer.client(&config.server, headers),
+            token: app.auth.caller(headers).ok().map(|caller| caller.name),
+            method: method.clone(),
+            path: request.uri().path().to_owned(),
+        })
+    }
+
+    /// Writes it down. Of events only those that somebody had no right to post: the journal has the others.
+    fn record(
+        self,
+        app: &App,
+        config: &Config,
+        id: &RequestId,
+        is_ingest: bool,
+        status: StatusCode,
+    ) {
+        let is_forbidden = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if is_ingest && !is_forbidden {
+            return;
+        }
+        let entry = Entry {
+            time: now_rfc3339(),
+            request_id: id.as_str(),
+            client: self.client,
+            token: self.token.as_deref(),
+            method: self.method.as_str(),
+            path: &self.path,
+            status: status.as_u16(),
+        };
+        app.audit.record(entry, config.audit.max_bytes);
+    }
 }
 
 fn checked(section: &ServerSection, request: &Request<Incoming>) -> Result<(), Refused> {

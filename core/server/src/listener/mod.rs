@@ -7,7 +7,10 @@ mod guard;
 mod lane;
 mod patience;
 mod plain;
+mod policy;
+mod proxy;
 mod refusal;
+mod tls;
 mod upload;
 mod wire;
 
@@ -34,6 +37,8 @@ use lane::{Lane, Left};
 pub(crate) use conn::{Conn, Takeover};
 pub(crate) use front::{Context, Peer};
 pub(crate) use guard::{check_host, check_named_once, check_origin};
+pub(crate) use policy::{RESOURCE_POLICY, policy};
+pub(crate) use tls::Tls;
 
 /// Header fields of one request; more are 431.
 const MAX_HEADERS: usize = 100;
@@ -175,13 +180,21 @@ async fn connection(
     _permit: OwnedSemaphorePermit,
 ) {
     let app = &shared.app;
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "connection ended before it began");
-        return;
-    }
+    let stream = match begun(&shared, stream).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, peer = %remote, "connection ended before it began");
+            return;
+        }
+    };
     let open = app.metrics.http.connection_opened();
     let mut lane = Lane::new(app.clone(), stream, remote, shared.header_timeout);
-    let ended = match in_lane(&mut lane, shared.stop.clone()).await {
+    let left = match proxy::is_trusted(&app.config().server, remote.ip()) {
+        // The lane knows one client a connection; a proxy asks for many.
+        true => Ok(Left::ToHyper(Vec::new())),
+        false => in_lane(&mut lane, shared.stop.clone()).await,
+    };
+    let ended = match left {
         Ok(Left::Ended) => Ok(()),
         Ok(Left::ToHyper(begun)) => {
             let was_asked = lane.was_asked();
@@ -193,6 +206,15 @@ async fn connection(
     drop(open);
     if let Err(error) = ended {
         tracing::debug!(error, peer = %remote, "connection ended");
+    }
+}
+
+/// The socket of a connection, behind its TLS if that is spoken.
+async fn begun(shared: &Shared, stream: TcpStream) -> std::io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    match shared.app.tls.acceptor() {
+        Some(acceptor) => tls::unwrap(acceptor, stream, shared.header_timeout).await,
+        None => Ok(stream),
     }
 }
 

@@ -40,6 +40,7 @@ fn say(app: &App, sheet: &mut Sheet) {
     streams(&app.streams.stats(), sheet);
     fractals(app.studio.figures(), sheet);
     process(app, sheet);
+    audit(app, sheet);
     plugins(&cards, sheet);
     for plugin in app.plugins.host().series() {
         sheet.plugin(plugin);
@@ -189,6 +190,16 @@ fn process(app: &App, sheet: &mut Sheet) {
     gauge("shimmer_process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
     gauge("shimmer_process_open_fds", "Open file descriptors.", process.open_fds as u64);
     gauge("shimmer_process_threads", "Threads.", process.threads);
+}
+
+fn audit(app: &App, sheet: &mut Sheet) {
+    let audit = app.audit.state();
+    sheet
+        .gauge("shimmer_audit_waiting_entries", "Lines that wait for a file that takes them.")
+        .sample(&[], audit.waiting as f64);
+    sheet
+        .counter("shimmer_audit_lost_entries_total", "Lines for which there was no room to wait.")
+        .sample(&[], audit.lost as f64);
 }
 
 type Figure = fn(&Card) -> f64;

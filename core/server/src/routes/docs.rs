@@ -2,23 +2,48 @@
 
 use std::sync::Arc;
 
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, StatusCode};
-use salvo::Router;
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait};
 use salvo_oapi::swagger_ui::SwaggerUi;
 use serde_json::{Map, Value, json};
 
 use super::page::Ask;
 use crate::app::App;
 use crate::http::{Answer, Problem, Refused};
+use crate::listener::policy;
 use crate::plugins::{PluginRoute, RouteAuth, RouteKind, RouteSpec};
 
 /// The core's routes; plugins' are merged in when it is asked for.
 const TEMPLATE: &str = include_str!("../../assets/openapi.json");
 
+/// What the page may do. Its one script of its own is known by its hash; it styles its elements one by one.
+const RULES: &str = "default-src 'none'; script-src 'self' \
+    'sha256-HASH='; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; ";
+
 /// `/docs` and what lies below it.
-pub(crate) fn router(_: &Arc<App>) -> Router {
-    SwaggerUi::new("/openapi.json").title("Shimmer API").into_router("docs")
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let page = SwaggerUi::new("/openapi.json").title("Shimmer API").into_router("docs");
+    page.hoop(Policy(app.clone()))
+}
+
+/// Puts the page's policy on it.
+struct Policy(Arc<App>);
+
+#[async_trait]
+impl Handler for Policy {
+    async fn handle(
+        &self,
+        req: &mut Request,
+        depot: &mut Depot,
+        res: &mut Response,
+        ctrl: &mut FlowCtrl,
+    ) {
+        ctrl.call_next(req, depot, res).await;
+        let policy = policy(RULES, &self.0.config().server);
+        res.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
 }
 
 /// `GET /openapi.json`.

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::config::FractalSection;
 use crate::fractal::{Drawn, Failure, Form, Wish};
 use crate::http::{Answer, Problem, Query, Refused, RequestId, is_known};
+use crate::listener::RESOURCE_POLICY;
 use crate::metrics::Lookup;
 
 /// A picture follows the stream, so a client asks each time; its bytes are compressed as they are.
@@ -69,7 +70,9 @@ impl Fractals {
         if let Ok(etag) = HeaderValue::from_str(&etag) {
             answer = answer.header(ETAG, etag);
         }
-        Ok(answer.header(CACHE_CONTROL, caching))
+        // A picture says nothing about anybody, and stands on pages of others.
+        let shared = HeaderValue::from_static("cross-origin");
+        Ok(answer.header(CACHE_CONTROL, caching).header(RESOURCE_POLICY, shared))
     }
 }
 

@@ -28,7 +28,13 @@ pub(crate) fn ready(ask: &Ask<'_>) -> Result<Answer, Refused> {
     } else if !app.plugins.host().settled() {
         "plugins are starting"
     } else {
-        return Ok(Answer::value(&json!({ "status": "ready", "plugins": plugins })));
+        let mut told = json!({ "status": "ready", "plugins": plugins });
+        // What does not keep the node from working, but somebody should look at.
+        let audit = app.audit.state();
+        if audit.waiting > 0 {
+            told["degraded"] = json!({ "audit": { "waiting": audit.waiting, "lost": audit.lost } });
+        }
+        return Ok(Answer::value(&told));
     };
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason)
         .retry_after(1)

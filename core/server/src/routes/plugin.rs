@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use salvo::http::{ReqBody, ResBody};
@@ -15,7 +15,7 @@ use super::streams::{self, Attachment, Transport};
 use super::ui;
 use crate::app::App;
 use crate::http::{Problem, Query, Refused};
-use crate::listener::check_origin;
+use crate::listener::{check_origin, policy};
 use crate::metrics::RouteLabel;
 use crate::plugins::{
     CallError, HttpAnswer, HttpCall, PluginRoute, RouteAuth, RouteKind, Served, owner, stream_topic,
@@ -40,6 +40,20 @@ const CONNECTION_HEADERS: [&str; 8] = [
     "upgrade",
     "x-request-id",
 ];
+
+/// Headers that speak for all pages of this origin, and so are nobody's but the program's; those of
+/// [`CROSS_ORIGIN`] are, too.
+const ORIGIN_HEADERS: [&str; 5] = [
+    "alt-svc",
+    "clear-site-data",
+    "service-worker-allowed",
+    "set-cookie",
+    "strict-transport-security",
+];
+const CROSS_ORIGIN: &str = "access-control-";
+/// What a page of a plugin may do: run its own scripts, in an origin of its own. The dashboard keeps the operator's
+/// token in this one.
+const RULES: &str = "sandbox allow-downloads allow-forms allow-popups allow-scripts; ";
 
 /// Looks for a plugin's route where the core has none.
 pub(crate) struct Dispatch {
@@ -69,7 +83,7 @@ impl Dispatch {
         let transport = match route.spec.kind {
             RouteKind::Http => {
                 let answer = self.call(&route, &params, &path, req).await?;
-                return into_salvo(answer, res);
+                return self.show(answer, res);
             }
             RouteKind::Ws => Transport::Ws,
             RouteKind::Sse => Transport::Sse,
@@ -120,7 +134,7 @@ impl Dispatch {
         res: &mut Response,
     ) -> Result<(), Refused> {
         if answer.status >= 400 {
-            return into_salvo(answer, res);
+            return self.show(answer, res);
         }
         let query = Query::parse(req.uri().query())?;
         let subscription = TopicSubscription {
@@ -131,6 +145,15 @@ impl Dispatch {
             request_id: context(req)?.id.as_str().to_owned(),
         };
         streams::connect(&self.app, transport, Attachment::Topic(seat, subscription), req, res)
+    }
+
+    /// Sends an answer on, as a page that is not one of the program's.
+    fn show(&self, answer: HttpAnswer, res: &mut Response) -> Result<(), Refused> {
+        into_salvo(answer, res)?;
+        // Beside a policy of the plugin's own, not in its place: what either forbids is forbidden.
+        let policy = policy(RULES, &self.app.config().server);
+        res.headers_mut().append(CONTENT_SECURITY_POLICY, policy);
+        Ok(())
     }
 
     /// The map of the federation is a view of the dashboard, and is there with the plugin that it shows.
@@ -233,6 +256,13 @@ fn forwarded(headers: &HeaderMap, auth: RouteAuth) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+/// Whether a plugin may not say this header.
+fn is_ours(name: &str) -> bool {
+    CONNECTION_HEADERS.contains(&name)
+        || ORIGIN_HEADERS.contains(&name)
+        || name.starts_with(CROSS_ORIGIN)
+}
+
 fn into_salvo(answer: HttpAnswer, res: &mut Response) -> Result<(), Refused> {
     let status = StatusCode::from_u16(answer.status).map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the plugin answered with no status")
@@ -241,7 +271,7 @@ fn into_salvo(answer: HttpAnswer, res: &mut Response) -> Result<(), Refused> {
     for (name, value) in &answer.headers {
         let pair = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
         if let (Ok(name), Ok(value)) = pair
-            && !CONNECTION_HEADERS.contains(&name.as_str())
+            && !is_ours(name.as_str())
         {
             res.headers_mut().append(name, value);
         }
@@ -266,6 +296,16 @@ mod tests {
         assert_eq!(forwarded(&headers, RouteAuth::Token), [("accept".into(), b"*/*".to_vec())]);
         assert_eq!(forwarded(&headers, RouteAuth::None).len(), 1);
         assert_eq!(forwarded(&headers, RouteAuth::Plugin).len(), 2);
+    }
+
+    #[test]
+    fn a_plugin_speaks_for_its_own_answer_only() {
+        let said = ["content-type", "set-cookie", "Access-Control-Allow-Origin", "Connection"];
+        let headers = said.map(|name| (name.to_owned(), "x".to_owned())).to_vec();
+        let mut res = Response::new();
+        into_salvo(HttpAnswer { status: 200, headers, body: Vec::new() }, &mut res).unwrap();
+        let kept: Vec<_> = res.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(kept, ["content-type", "content-length"]);
     }
 
     #[tokio::test]

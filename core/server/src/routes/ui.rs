@@ -4,14 +4,15 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderName,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::page::Ask;
 use crate::app::App;
 use crate::http::{Answer, Problem, Refused, is_known};
+use crate::listener::policy;
 
 struct File {
     /// Path below the root of the dashboard.
@@ -32,6 +33,8 @@ const HASHED: &str = "assets/";
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// What answers depend on, those of `/` included.
 pub(crate) const VARIES: HeaderValue = HeaderValue::from_static("accept, accept-encoding");
+/// A page that opened the dashboard, or is opened by it, gets no hold of its window.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// `GET /ui/...`: a file of the dashboard, or its page; the page knows what to show by its address.
@@ -52,23 +55,14 @@ pub(crate) fn page(app: &App, headers: &HeaderMap) -> Answer {
         None => Answer::ok("text/html; charset=utf-8", UNBUILT).header(CACHE_CONTROL, ASK_AGAIN),
     };
     answer
-        .header(CONTENT_SECURITY_POLICY, policy(&app.config().server.origins))
-        .header(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+        .header(CONTENT_SECURITY_POLICY, policy(RULES, &app.config().server))
+        .header(OPENER_POLICY, HeaderValue::from_static("same-origin"))
 }
 
-/// Scripts and styles are files of this server, and markup is made of Svelte's templates alone; other sites may
-/// frame the page when they are listed.
-fn policy(origins: &[String]) -> HeaderValue {
-    let text = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
-         trusted-types svelte-trusted-html; frame-ancestors 'self' {}",
-        origins.join(" ")
-    );
-    // Origins were checked when the configuration was read.
-    HeaderValue::from_str(text.trim_end())
-        .unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
-}
+/// Scripts and styles are files of this server, and markup is made of Svelte's templates alone.
+const RULES: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+    require-trusted-types-for 'script'; trusted-types svelte-trusted-html; ";
 
 fn embedded(file: &'static File, headers: &HeaderMap) -> Answer {
     let caching = if file.name.starts_with(HASHED) { FOREVER } else { ASK_AGAIN };
@@ -77,8 +71,7 @@ fn embedded(file: &'static File, headers: &HeaderMap) -> Answer {
         Answer { status, headers, body: Bytes::new() }
     } else {
         let (coding, bytes) = coded(file, headers);
-        let answer = Answer::ok(media_type(file.name), bytes)
-            .header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let answer = Answer::ok(media_type(file.name), bytes);
         match coding {
             Some(coding) => answer.header(CONTENT_ENCODING, HeaderValue::from_static(coding)),
             None => answer,
@@ -147,19 +140,6 @@ mod tests {
             assert_eq!(coded(&FILE, &headers).0, coding, "{accepted}");
         }
         assert_eq!(coded(&FILE, &HeaderMap::new()), (None, FILE.plain));
-    }
-
-    #[test]
-    fn frames_are_for_listed_origins() {
-        let framed = |origins: &[&str]| {
-            let origins: Vec<String> = origins.iter().map(|&origin| origin.to_owned()).collect();
-            policy(&origins).to_str().unwrap().rsplit("; ").next().unwrap().to_owned()
-        };
-        assert_eq!(framed(&[]), "frame-ancestors 'self'");
-        assert_eq!(
-            framed(&["https://wall.example"]),
-            "frame-ancestors 'self' https://wall.example"
-        );
     }
 
     #[test]

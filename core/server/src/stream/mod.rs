@@ -35,5 +35,6 @@ pub use hub::{
     AttachError, ClientId, StartError, StreamHub, Subscription, TOPIC_MESSAGE_BYTES, TopicError,
     TopicSubscription,
 };
+pub(crate) use round::now_rfc3339;
 pub use seat::TopicSeat;
 pub use tally::StreamStats;

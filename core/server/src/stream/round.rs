@@ -165,7 +165,8 @@ impl Shard {
     }
 }
 
-fn now_rfc3339() -> String {
+/// The time, as signs of life and the audit log say it.
+pub(crate) fn now_rfc3339() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Milliseconds are enough for a sign of life.
     let millis = i64::try_from(now.as_millis()).unwrap_or(i64::MAX / 1_000_000);

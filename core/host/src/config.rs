@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::HostError;
+use crate::sandbox::lacking;
+
 /// Where a plugin's code runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -14,6 +17,17 @@ pub enum Isolation {
     Process,
     /// On a thread of the host: for code that is trusted as the host is.
     Thread,
+}
+
+/// What happens where the kernel lacks a part of the sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sandbox {
+    /// Plugins run behind the walls that there are.
+    #[default]
+    BestEffort,
+    /// Nothing runs without all of them, and no plugin beside them.
+    Required,
 }
 
 /// What happens when a plugin is slower than the stream.
@@ -106,6 +120,31 @@ impl PluginConfig {
     pub fn valid_name(name: &str) -> bool {
         (1..=64).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    }
+}
+
+impl Sandbox {
+    /// Whether a plugin may run there: a thread of the host has no walls.
+    #[must_use]
+    pub fn admits(self, isolation: Isolation) -> bool {
+        self == Self::BestEffort || isolation == Isolation::Process
+    }
+
+    /// Asks the kernel for its walls: those that it lacks, in words, which are to be told.
+    ///
+    /// # Errors
+    /// It lacks some that are required.
+    pub fn demand(self) -> Result<Vec<&'static str>, HostError> {
+        self.weigh(lacking())
+    }
+
+    fn weigh(self, lacking: Vec<&'static str>) -> Result<Vec<&'static str>, HostError> {
+        match self {
+            Self::Required if !lacking.is_empty() => {
+                Err(HostError::Sandbox { lacking: lacking.join("; ") })
+            }
+            _ => Ok(lacking),
+        }
     }
 }
 
@@ -209,5 +248,25 @@ impl HostConfig {
             false => "correct the path of its table",
         };
         format!("cannot read {}: {why}; {remedy}", path.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_required_and_missing_refuses_and_else_is_told() {
+        assert_eq!(Sandbox::Required.weigh(vec![]).unwrap(), [""; 0]);
+        assert_eq!(Sandbox::BestEffort.weigh(vec!["a", "b"]).unwrap(), ["a", "b"]);
+        let refused = Sandbox::Required.weigh(vec!["a", "b"]).unwrap_err().to_string();
+        assert!(refused.contains("a; b") && refused.contains("plugins.sandbox"), "{refused}");
+    }
+
+    #[test]
+    fn a_thread_of_the_host_is_no_sandbox() {
+        assert!(Sandbox::BestEffort.admits(Isolation::Thread));
+        assert!(Sandbox::Required.admits(Isolation::Process));
+        assert!(!Sandbox::Required.admits(Isolation::Thread));
     }
 }

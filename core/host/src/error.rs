@@ -13,6 +13,15 @@ pub enum HostError {
         /// What is wrong and how to mend it.
         reason: String,
     },
+    /// The kernel lacks walls that the configuration asks for: take a newer one, or ask for less.
+    #[error(
+        "plugins.sandbox is \"required\" and the kernel lacks: {lacking}; use a kernel that has it, or set \
+         plugins.sandbox = \"best-effort\""
+    )]
+    Sandbox {
+        /// What is missing, in words.
+        lacking: String,
+    },
     /// The system refused a thread, a file or memory.
     #[error("plugin {name:?}: {source}")]
     System {

@@ -26,7 +26,9 @@ mod sandbox;
 mod supervisor;
 pub mod wire;
 
-pub use config::{Delivery, Enabled, HostConfig, Isolation, Limits, Permissions, PluginConfig};
+pub use config::{
+    Delivery, Enabled, HostConfig, Isolation, Limits, Permissions, PluginConfig, Sandbox,
+};
 pub use effects::WEIGHT_KIND;
 pub use error::{CallError, ControlError, HostError};
 pub use guest::plugin_host_main;

@@ -106,6 +106,11 @@ impl Bench {
         bench
     }
 
+    /// The data folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Publishes events of one kind with these ids and data.
     pub(crate) fn post(&mut self, kind: &str, ids: impl Iterator<Item = u64>, data: &str) {
         let mut lines = String::new();

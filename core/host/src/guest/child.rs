@@ -30,6 +30,7 @@ use crate::wire::{Decoder, FromGuest, Hello, ToGuest, encode};
 /// Call it first in `main`, before any thread exists: it raises the sandbox for the whole process.
 #[must_use]
 pub fn plugin_host_main() -> ExitCode {
+    close_inherited();
     memory::keep_freed();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,6 +38,19 @@ pub fn plugin_host_main() -> ExitCode {
         Err(Ending::Untold(reason)) => {
             eprintln!("plugin-host: {reason}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Closes what whoever started the host left open in it, but for the three standard streams: sockets, logs, locks.
+fn close_inherited() {
+    // SAFETY: nothing in this process has opened or taken a descriptor yet.
+    unsafe {
+        if libc::close_range(3, u32::MAX, 0) != 0 {
+            // Before Linux 5.9: those that a usual limit allows.
+            for fd in 3..1024 {
+                libc::close(fd);
+            }
         }
     }
 }

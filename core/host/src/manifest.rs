@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::PluginConfig;
+use crate::wire::at_most;
 
 /// Most routes of a plugin.
 pub(crate) const MAX_ROUTES: usize = 64;
@@ -58,12 +59,15 @@ pub struct Manifest {
     /// One sentence.
     pub description: String,
     /// Kinds it wants; empty = every kind.
+    #[serde(deserialize_with = "at_most::<MAX_LIST, _, _>")]
     pub kinds: Vec<String>,
     /// Permissions it needs.
+    #[serde(deserialize_with = "at_most::<MAX_LIST, _, _>")]
     pub permissions: Vec<String>,
     /// Milliseconds between ticks; 0 = never.
     pub tick_interval_ms: u32,
     /// Its routes.
+    #[serde(deserialize_with = "at_most::<MAX_ROUTES, _, _>")]
     pub routes: Vec<RouteSpec>,
     /// Whether it saves state.
     pub has_state: bool,

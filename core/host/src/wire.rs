@@ -3,15 +3,50 @@
 //! A frame is a little-endian `u32` length and that many bytes of postcard. Both isolations speak the same
 //! messages: a child over its socket, a thread through a queue.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use shimmer_abi::MAX_LABELS;
 
 use crate::config::{Delivery, HostConfig, Isolation, Limits, Permissions, PluginConfig};
+use crate::guest::{MAX_HEADERS, MAX_METRICS, MAX_SAMPLES};
 use crate::manifest::Manifest;
 
 /// Largest frame: a state blob and its envelope.
 pub const MAX_FRAME_BYTES: usize = shimmer_abi::MAX_STATE_BYTES + (1 << 16);
+
+/// Takes a list of at most `MOST`: an element of four bytes on the wire can be hundreds in memory, so that a bound on
+/// bytes alone would let a frame of 64 MiB grow to gigabytes.
+pub(crate) fn at_most<'de, const MOST: usize, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Bounded<const MOST: usize, T>(PhantomData<T>);
+    impl<'de, const MOST: usize, T: Deserialize<'de>> Visitor<'de> for Bounded<MOST, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {MOST} elements")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = from.next_element()? {
+                if list.len() == MOST {
+                    return Err(A::Error::invalid_length(MOST + 1, &self));
+                }
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+    from.deserialize_seq(Bounded::<MOST, T>(PhantomData))
+}
 
 /// How to load a plugin; the first message, with the ring's and the control page's descriptors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -124,6 +159,7 @@ pub struct HttpAnswer {
     /// 200..=599.
     pub status: u16,
     /// Headers in the order they were added.
+    #[serde(deserialize_with = "at_most::<MAX_HEADERS, _, _>")]
     pub headers: Vec<(String, String)>,
     /// At most 8 MiB.
     #[serde(with = "serde_bytes")]
@@ -183,6 +219,7 @@ pub enum FromGuest {
         /// Events delivered so far in this run, replays not counted.
         events: u64,
         /// In the order they were emitted.
+        #[serde(deserialize_with = "at_most::<{ shimmer_abi::MAX_EFFECTS }, _, _>")]
         effects: Vec<Effect>,
     },
     /// One effect from the plugin's own threads or from a request.
@@ -197,6 +234,7 @@ pub enum FromGuest {
         /// Of the `Relayed`.
         id: u64,
         /// In the order in which they are to be stored.
+        #[serde(deserialize_with = "at_most::<{ shimmer_abi::MAX_RELAYED }, _, _>")]
         events: Vec<RelayedEvent>,
     },
     /// Whether the value of an `Authorization` header lets its bearer write; the answer is an `Ack`.
@@ -231,6 +269,7 @@ pub enum FromGuest {
     /// The plugin's own series, whenever one was added, and their values in the same order.
     Series {
         /// All of them.
+        #[serde(deserialize_with = "at_most::<MAX_METRICS, _, _>")]
         series: Vec<Series>,
         /// One for each sample of each series.
         values: Vec<f64>,
@@ -360,9 +399,19 @@ pub struct Series {
     /// Whether it is a counter; else a gauge.
     pub counter: bool,
     /// Label names.
+    #[serde(deserialize_with = "at_most::<MAX_LABELS, _, _>")]
     pub labels: Vec<String>,
     /// Label values of each sample.
+    #[serde(deserialize_with = "samples")]
     pub samples: Vec<Vec<String>>,
+}
+
+/// As [`at_most`] for lists in a list.
+fn samples<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Values(#[serde(deserialize_with = "at_most::<MAX_LABELS, _, _>")] Vec<String>);
+    let samples: Vec<Values> = at_most::<MAX_SAMPLES, _, _>(from)?;
+    Ok(samples.into_iter().map(|Values(values)| values).collect())
 }
 
 /// Why bytes are not a message.
@@ -480,6 +529,39 @@ mod tests {
         let mut decoder = Decoder::default();
         decoder.push(&u32::MAX.to_le_bytes());
         assert!(matches!(decoder.take::<FromGuest>(), Err(WireError::TooLong(_))));
+    }
+
+    #[test]
+    fn lists_beyond_their_bounds_do_not_decode() {
+        let decodes = |message: &FromGuest| {
+            let mut decoder = Decoder::default();
+            let mut bytes = Vec::new();
+            encode(message, &mut bytes).unwrap();
+            decoder.push(&bytes);
+            decoder.take::<FromGuest>().is_ok()
+        };
+        let most = shimmer_abi::MAX_EFFECTS;
+        let commit = |effects| {
+            let effect = Effect::Weight { source: String::new(), weight: 0.0 };
+            FromGuest::Commit { id: 1, cursor: 1, events: 1, effects: vec![effect; effects] }
+        };
+        assert!(decodes(&commit(most)) && !decodes(&commit(most + 1)));
+        let answer = |headers| {
+            let headers = vec![(String::new(), String::new()); headers];
+            FromGuest::Answer {
+                id: 1,
+                answer: Ok(HttpAnswer { status: 200, headers, body: vec![] }),
+            }
+        };
+        assert!(decodes(&answer(MAX_HEADERS)) && !decodes(&answer(MAX_HEADERS + 1)));
+        let series = |samples, labels| {
+            let samples = vec![vec![String::new(); labels]; samples];
+            let (name, help) = (String::new(), String::new());
+            let one = Series { name, help, counter: false, labels: vec![], samples };
+            FromGuest::Series { series: vec![one], values: vec![] }
+        };
+        assert!(decodes(&series(MAX_SAMPLES, MAX_LABELS)));
+        assert!(!decodes(&series(MAX_SAMPLES + 1, 0)) && !decodes(&series(1, MAX_LABELS + 1)));
     }
 
     proptest! {

@@ -57,9 +57,12 @@ pub enum Outcome {
 /// How much of the room a submission may take while gating consumers are behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserve {
-    /// Seven eighths of slots, text and journal: what comes from outside.
+    /// Half of slots, text and journal: what consumers emit unasked, of which there is no end. A flood of it leaves room
+    /// for what comes from outside and for what others emit.
+    Unasked,
+    /// Seven eighths: what comes from outside.
     Ingest,
-    /// All of it: what consumers emit, so that they never wait for the outside.
+    /// All of it: what consumers emit as they move on, so that they never wait for the outside.
     Effects,
 }
 

@@ -23,6 +23,11 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    fn unasked(self) -> Self {
+        let most = |whole: u64| (whole / 2).max(1);
+        Self { slots: most(self.slots), text: most(self.text), log: most(self.log) }
+    }
+
     fn ingest(self) -> Self {
         let most = |whole: u64| (whole - whole / 8).min(whole - 1).max(1);
         Self { slots: most(self.slots), text: most(self.text), log: most(self.log) }
@@ -34,6 +39,7 @@ impl Limits {
 pub(crate) struct Room {
     whole: Limits,
     ingest: Limits,
+    unasked: Limits,
     /// Lowest gate; `None` when nobody holds the writer back.
     pub(crate) gate: Option<u64>,
     /// Where the text of the first event after the gate begins, or an earlier position.
@@ -45,11 +51,13 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(slots: u64, text: u64, log: u64) -> Self {
         let whole = Limits { slots, text, log };
-        Self { whole, ingest: whole.ingest(), gate: None, text: 0, log: 0 }
+        let (ingest, unasked) = (whole.ingest(), whole.unasked());
+        Self { whole, ingest, unasked, gate: None, text: 0, log: 0 }
     }
 
     pub(crate) fn limits(&self, reserve: Reserve) -> Limits {
         match reserve {
+            Reserve::Unasked => self.unasked,
             Reserve::Ingest => self.ingest,
             Reserve::Effects => self.whole,
         }

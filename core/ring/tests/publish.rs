@@ -77,6 +77,22 @@ fn duplicates_are_told_their_first_sequence() {
 }
 
 #[test]
+fn what_is_emitted_unasked_leaves_half_of_the_ring() {
+    let ring = memory(&small(16));
+    let producer = ring.producer();
+    let gate = ring.register(&spec("g", Gate::Host, Start::Newest)).expect("registered");
+    for n in 1..=8 {
+        publish(&producer, &[n], Reserve::Unasked).expect("room");
+    }
+    assert!(matches!(publish(&producer, &[9], Reserve::Unasked), Err(PublishError::Full)));
+    publish(&producer, &[9, 10, 11, 12, 13, 14], Reserve::Ingest).expect("room");
+    publish(&producer, &[15, 16], Reserve::Effects).expect("the reserved eighth");
+    gate.advance(9).expect("forward");
+    publish(&producer, &[17], Reserve::Unasked).expect("room");
+    assert!(matches!(publish(&producer, &[18], Reserve::Unasked), Err(PublishError::Full)));
+}
+
+#[test]
 fn a_gate_fills_the_ring_and_an_eighth_is_for_effects() {
     let ring = memory(&small(16));
     let producer = ring.producer();

@@ -1,11 +1,15 @@
 //! A plugin that writes nonsense into its control page is ended, and nothing of what it wrote is believed.
 
-use shimmer_host::State;
+use shimmer_host::{Delivery, PluginConfig, State};
 
 use crate::bench::{Bench, plugin};
 
 fn lies(lie: &str) {
-    let mut bench = Bench::new(vec![plugin("lie"), plugin("counter")]);
+    lies_of(plugin("lie"), lie);
+}
+
+fn lies_of(table: PluginConfig, lie: &str) {
+    let mut bench = Bench::new(vec![table, plugin("counter")]);
     bench.post("good", 0..100, "{}");
     bench.caught_up("lie");
     bench.post("order", 0..1, &format!(r#"{{"lie":"{lie}"}}"#));
@@ -28,6 +32,11 @@ fn a_cursor_at_the_end_of_time_is_nonsense() {
 #[test]
 fn a_cursor_beyond_the_stream_is_nonsense() {
     lies("beyond");
+}
+
+#[test]
+fn a_cursor_beyond_the_stream_is_nonsense_without_a_gate_too() {
+    lies_of(PluginConfig { delivery: Delivery::Lossy, ..plugin("lie") }, "max");
 }
 
 #[test]

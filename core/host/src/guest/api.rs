@@ -14,6 +14,8 @@ use super::series::{Registry, Update};
 use crate::effects::{EmitRules, Encoded, MAX_HOPS};
 use crate::wire::{AlertSeverity, DerivedAlert, DerivedEvent, Effect, FromGuest, RelayedEvent};
 
+/// Longest reason of a refusal or failure in bytes.
+pub(crate) const MAX_REASON_BYTES: usize = 64 << 10;
 /// Bytes of effects that one transaction may hold.
 const MAX_TRANSACTION_BYTES: usize = 8 << 20;
 
@@ -291,7 +293,7 @@ unsafe extern "C" fn log(host: *const abi::Host, level: abi::LogLevel, message: 
 unsafe extern "C" fn set_error(host: *const abi::Host, message: abi::Str) {
     guard(|| {
         // SAFETY: the table it was given, and a text readable for the call.
-        let (table, message) = unsafe { (table(host), text(message, 64 << 10)) };
+        let (table, message) = unsafe { (table(host), text(message, MAX_REASON_BYTES)) };
         *locked(&table.ok_or(Status::INVALID)?.error) = Some(message?);
         Ok(Status::OK)
     });

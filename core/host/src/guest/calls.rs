@@ -11,7 +11,10 @@ use crate::loader::Instance;
 use crate::wire::{HttpAnswer, HttpCall};
 
 /// Most headers of an answer.
-const MAX_HEADERS: usize = 64;
+pub(crate) const MAX_HEADERS: usize = 64;
+/// Longest name and value of a header.
+const MAX_NAME_BYTES: usize = 256;
+const MAX_VALUE_BYTES: usize = 8 << 10;
 
 /// Hop-by-hop headers and those that the host computes.
 const HOST_HEADERS: &[&str] = &[
@@ -82,13 +85,10 @@ unsafe extern "C" fn add_header(
 ) -> Status {
     // SAFETY: called inside `handle` with the response it was given and readable texts.
     let (answer, name, value) =
-        unsafe { (collected(response), text(name, 256), text(value, 8192)) };
+        unsafe { (collected(response), text(name, MAX_NAME_BYTES), text(value, MAX_VALUE_BYTES)) };
     let (Some(answer), Ok(name), Ok(value)) = (answer, name, value) else { return Status::INVALID };
     let name = name.to_ascii_lowercase();
-    let token = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-    let visible = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b) || b >= 0x80);
-    if !token || !visible || HOST_HEADERS.contains(&name.as_str()) {
+    if !may_be_header(&name, &value) {
         return Status::INVALID;
     }
     let mut answer = answer.borrow_mut();
@@ -97,6 +97,28 @@ unsafe extern "C" fn add_header(
     }
     answer.headers.push((name, value));
     Status::OK
+}
+
+/// The answer, if it could have been collected here: who goes around these functions is believed no more than others.
+pub(crate) fn checked(answer: HttpAnswer) -> Result<HttpAnswer, String> {
+    let header = |(name, value): &(String, String)| {
+        name.len() <= MAX_NAME_BYTES && value.len() <= MAX_VALUE_BYTES && may_be_header(name, value)
+    };
+    let good = (200..=599).contains(&answer.status)
+        && answer.headers.len() <= MAX_HEADERS
+        && answer.headers.iter().all(header)
+        && answer.body.len() <= abi::MAX_BODY_BYTES;
+    good.then_some(answer).ok_or_else(|| "its answer is beyond the bounds of one".to_owned())
+}
+
+/// Whether the host sends this header on.
+fn may_be_header(name: &str, value: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let visible = |b: u8| b == b'\t' || (b' '..=b'~').contains(&b) || b >= 0x80;
+    !name.is_empty()
+        && name.bytes().all(token)
+        && value.bytes().all(visible)
+        && !HOST_HEADERS.iter().any(|host| host.eq_ignore_ascii_case(name))
 }
 
 unsafe extern "C" fn write(response: *const abi::Response, bytes: abi::Bytes) -> Status {
@@ -112,4 +134,27 @@ unsafe extern "C" fn write(response: *const abi::Response, bytes: abi::Bytes) ->
     // SAFETY: not null, readable for the call.
     answer.body.extend_from_slice(unsafe { bytes.as_slice() });
     Status::OK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_could_not_have_been_collected_is_refused() {
+        let one = |change: fn(&mut HttpAnswer)| {
+            let headers = vec![("x-a".to_owned(), "v".to_owned())];
+            let mut answer = HttpAnswer { status: 200, headers, body: vec![] };
+            change(&mut answer);
+            checked(answer).is_ok()
+        };
+        assert!(one(|_| {}));
+        assert!(one(|answer| answer.body = vec![0; abi::MAX_BODY_BYTES]));
+        assert!(!one(|answer| answer.body = vec![0; abi::MAX_BODY_BYTES + 1]));
+        assert!(!one(|answer| answer.status = 101), "the connection is the host's");
+        assert!(!one(|answer| answer.headers[0].0 = "Transfer-Encoding".into()));
+        assert!(!one(|answer| answer.headers[0].1 = "v\r\nx: y".into()));
+        assert!(!one(|answer| answer.headers[0].1 = "v".repeat(MAX_VALUE_BYTES + 1)));
+        assert!(!one(|answer| answer.headers = vec![("x-a".into(), "v".into()); 65]));
+    }
 }

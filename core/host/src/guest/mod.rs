@@ -13,9 +13,11 @@ mod selection;
 mod series;
 mod worker;
 
+pub(crate) use api::MAX_REASON_BYTES;
+pub(crate) use calls::{MAX_HEADERS, checked};
 pub use child::plugin_host_main;
 pub(crate) use child::prepare;
 pub(crate) use desk::{Desk, Link};
 pub(crate) use selection::EMITTER_SHIFT;
-pub(crate) use series::MAX_SAMPLES;
+pub(crate) use series::{MAX_METRICS, MAX_SAMPLES, well_formed};
 pub(crate) use worker::{Events, MAX_BATCH};

@@ -2,7 +2,7 @@
 //!
 //! The rule: names and labels are sent when a series is added, after that only the values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use shimmer_abi::{MAX_LABELS, MetricKind, Status};
@@ -10,7 +10,7 @@ use shimmer_abi::{MAX_LABELS, MetricKind, Status};
 use crate::wire::{FromGuest, Series};
 
 /// Most metrics of a plugin.
-const MAX_METRICS: usize = 256;
+pub(crate) const MAX_METRICS: usize = 256;
 /// Most samples over all metrics.
 pub(crate) const MAX_SAMPLES: usize = 4_096;
 /// Longest label value in bytes.
@@ -57,12 +57,8 @@ impl Registry {
         labels: Vec<String>,
     ) -> Result<u32, Status> {
         let counter = kind == MetricKind::COUNTER;
-        let good = valid_name(name)
-            && (counter || kind == MetricKind::GAUGE)
-            && counter == name.ends_with("_total")
-            && help.chars().count() <= 256
-            && labels.iter().all(|label| valid_name(label) && label != "plugin");
-        if !good {
+        let good = counter || kind == MetricKind::GAUGE;
+        if !good || !declarable(name, help, counter, &labels) {
             return Err(Status::INVALID);
         }
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,10 +90,7 @@ impl Registry {
             Update::Set(value) => !metric.counter && !value.is_nan(),
             Update::Add(value) => value.is_finite() && (!metric.counter || value >= 0.0),
         };
-        if !good
-            || labels.len() != metric.labels.len()
-            || labels.iter().any(|l| l.len() > MAX_LABEL_BYTES)
-        {
+        if !good || !fits(&labels, &metric.labels) {
             return Status::INVALID;
         }
         let new = !metric.values.contains_key(&labels);
@@ -135,6 +128,30 @@ impl Registry {
         };
         Some(FromGuest::Series { series: inner.metrics.iter().map(series).collect(), values })
     }
+}
+
+/// Whether these could have come from a registry: who goes around it could write lines of its own into the page that
+/// Prometheus reads, or samples that make it refuse the page.
+pub(crate) fn well_formed(series: &[Series]) -> bool {
+    let names: BTreeSet<&str> = series.iter().map(|one| one.name.as_str()).collect();
+    let good = |one: &Series| {
+        declarable(&one.name, &one.help, one.counter, &one.labels)
+            && one.labels.len() <= MAX_LABELS
+            && one.samples.iter().all(|values| fits(values, &one.labels))
+            && one.samples.is_sorted_by(|a, b| a < b)
+    };
+    names.len() == series.len() && series.len() <= MAX_METRICS && series.iter().all(good)
+}
+
+fn declarable(name: &str, help: &str, counter: bool, labels: &[String]) -> bool {
+    valid_name(name)
+        && counter == name.ends_with("_total")
+        && help.chars().count() <= 256
+        && labels.iter().all(|label| valid_name(label) && label != "plugin")
+}
+
+fn fits(values: &[String], labels: &[String]) -> bool {
+    values.len() == labels.len() && values.iter().all(|value| value.len() <= MAX_LABEL_BYTES)
 }
 
 fn valid_name(name: &str) -> bool {
@@ -185,6 +202,29 @@ mod tests {
         assert_eq!(values(registry.report()), (Some(2), vec![3.0, 2.0]), "in the order of labels");
         set("b", 4.0);
         assert_eq!(values(registry.report()), (None, vec![3.0, 4.0]));
+    }
+
+    #[test]
+    fn what_no_registry_would_say_is_not_well_formed() {
+        let one = |change: fn(&mut Series)| {
+            let mut series = Series {
+                name: "level".into(),
+                help: "h".into(),
+                counter: false,
+                labels: vec!["k".into()],
+                samples: vec![vec!["a".into()], vec!["b".into()]],
+            };
+            change(&mut series);
+            well_formed(&[series])
+        };
+        assert!(one(|_| {}));
+        assert!(!one(|series| series.name = "level 1\nshimmer_up".into()));
+        assert!(!one(|series| series.help = "h".repeat(257)));
+        assert!(!one(|series| series.counter = true));
+        assert!(!one(|series| series.labels[0] = "plugin".into()));
+        assert!(!one(|series| series.samples[1] = vec!["a".into()]), "a sample twice");
+        assert!(!one(|series| series.samples[1] = vec![]));
+        assert!(!one(|series| series.samples[1] = vec!["b".repeat(257)]));
     }
 
     #[test]

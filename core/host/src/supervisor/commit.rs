@@ -10,6 +10,7 @@ use super::card::Reported;
 use super::run::Supervisor;
 use super::unix_now_ns;
 use crate::effects::Refusal;
+use crate::log_tail::LINE_BYTES;
 use crate::wire::{Effect, FromGuest, RelayedEvent, Series, ToGuest};
 use crate::{CallError, guest};
 
@@ -29,7 +30,7 @@ impl Supervisor {
             FromGuest::Refused { reason } => {
                 if let Some(up) = &mut self.up {
                     up.refused = true;
-                    up.last_words = Some(reason);
+                    up.last_words = Some(cut(reason, guest::MAX_REASON_BYTES));
                 }
             }
             FromGuest::Started => self.started(),
@@ -47,13 +48,15 @@ impl Supervisor {
                 self.acknowledge(id, if granted { Ok(0) } else { Err(Status::DENIED.0) });
             }
             FromGuest::Log { level, message } => {
-                for line in message.lines() {
+                for line in cut(message, LINE_BYTES).lines() {
                     self.log(level, "log", line);
                 }
             }
             FromGuest::Answer { id, answer } => {
                 if let Some(reply) = self.calls.close(id) {
-                    reply(answer.map_err(CallError::Failed));
+                    let answer = answer.and_then(guest::checked);
+                    let failed = |why| CallError::Failed(cut(why, guest::MAX_REASON_BYTES));
+                    reply(answer.map_err(failed));
                 }
             }
             FromGuest::State { cursor, blob } => self.take_state(cursor, &blob),
@@ -61,7 +64,7 @@ impl Supervisor {
             FromGuest::Values(values) => self.take_series(None, values),
             FromGuest::Failed { reason } => {
                 if let Some(up) = &mut self.up {
-                    up.last_words = Some(reason);
+                    up.last_words = Some(cut(reason, guest::MAX_REASON_BYTES));
                 }
             }
             FromGuest::Stopped => {}
@@ -143,7 +146,7 @@ impl Supervisor {
         let submission = Submission {
             entries: &entries,
             cursor: cursor.map(|to| (consumer.id(), to)),
-            reserve: Reserve::Effects,
+            reserve: if cursor.is_some() { Reserve::Effects } else { Reserve::Unasked },
         };
         let mut outcomes = Vec::new();
         match self.producer.publish(&submission, &mut outcomes) {
@@ -204,13 +207,23 @@ impl Supervisor {
         let mut reported = self.shared.reported();
         let series = series.map_or_else(|| Arc::clone(&reported.series), Arc::from);
         let samples: usize = series.iter().map(|one| one.samples.len()).sum();
-        if samples <= guest::MAX_SAMPLES && samples == values.len() {
+        let known = Arc::ptr_eq(&series, &reported.series);
+        let good = known || guest::well_formed(&series);
+        if good && samples <= guest::MAX_SAMPLES && samples == values.len() {
             *reported = Reported { series, values: values.into() };
             return;
         }
         drop(reported);
-        self.kill("it has more metrics than the bound, or not as many values".into());
+        self.kill(
+            "its metrics are more than the bound, not as many as their values, or none".into(),
+        );
     }
+}
+
+/// A text as the runner would have sent it; one that goes around the runner may send megabytes.
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
 }
 
 /// Why effects were not published.

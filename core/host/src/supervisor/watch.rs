@@ -8,10 +8,14 @@ use shimmer_ring::ControlPage;
 use super::card::Durations;
 use super::run::{Supervisor, Up};
 use super::transport::Guest;
-use crate::config::Delivery;
+use crate::config::{Delivery, Limits};
+use crate::process::Usage;
 
-/// How often usage is read.
-const SAMPLE: Duration = Duration::from_secs(1);
+/// How often what it uses is held against its limits: a thread more takes microseconds, and memory fills by gigabytes a
+/// second.
+const SAMPLE: Duration = Duration::from_millis(100);
+/// Time over which its share of the processor is told; the kernel counts in hundredths of a second.
+const CPU_WINDOW: Duration = Duration::from_secs(1);
 
 impl Up {
     pub(super) fn new(
@@ -93,7 +97,10 @@ impl Supervisor {
         let violations = consumer.violations();
         let fresh = violations > up.violations;
         up.violations = violations;
-        fresh.then(|| {
+        // A page without a gate is read here alone; first, as what is published only grows.
+        let lossy = self.config.delivery == Delivery::Lossy;
+        let beyond = lossy && up.control.cursor() > self.context.ring.published();
+        (fresh || beyond).then(|| {
             "its control page holds nonsense: a cursor that goes backwards or beyond the stream"
                 .to_owned()
         })
@@ -113,6 +120,12 @@ impl Supervisor {
         let up = self.up.as_mut()?;
         up.sampled = now;
         let usage = up.guest.usage()?;
+        if let Some(reason) = beyond(&usage, &limits, up.guest.is_thread()) {
+            return Some(reason);
+        }
+        if now - up.cpu.1 < CPU_WINDOW {
+            return None;
+        }
         let (cpu_before, at) = up.cpu;
         let elapsed = (now - at).as_secs_f64();
         let percent = (usage.cpu_seconds - cpu_before).max(0.0) / elapsed.max(0.001) * 100.0;
@@ -126,19 +139,6 @@ impl Supervisor {
         }
         let hot = limits.cpu_percent > 0 && percent > f64::from(limits.cpu_percent);
         up.hot_since = if hot { up.hot_since.or(Some(now)) } else { None };
-        if usage.memory_bytes > limits.memory_bytes {
-            return Some(format!(
-                "it uses {} MiB of memory, its limits.memory_bytes is {} MiB",
-                usage.memory_bytes >> 20,
-                limits.memory_bytes >> 20
-            ));
-        }
-        if !up.guest.is_thread() && usage.threads > limits.threads {
-            return Some(format!(
-                "it has {} threads, its limits.threads is {}",
-                usage.threads, limits.threads
-            ));
-        }
         let patience = self.context.config.cpu_patience;
         up.hot_since.filter(|since| now - *since >= patience).map(|_| {
             format!(
@@ -162,10 +162,24 @@ impl Supervisor {
         let (counts, sum_ns) = up.control.durations();
         let mut facts = self.shared.facts();
         facts.past_cpu_seconds += facts.usage.cpu_seconds;
-        facts.usage = crate::process::Usage::default();
+        facts.usage = Usage::default();
         facts.durations = Durations::default();
         if honest {
             facts.past_durations = facts.past_durations.plus(&Durations { counts, sum_ns });
         }
     }
+}
+
+/// Which of its limits it is beyond.
+fn beyond(usage: &Usage, limits: &Limits, is_thread: bool) -> Option<String> {
+    if usage.memory_bytes > limits.memory_bytes {
+        return Some(format!(
+            "it uses {} MiB of memory, its limits.memory_bytes is {} MiB",
+            usage.memory_bytes >> 20,
+            limits.memory_bytes >> 20
+        ));
+    }
+    (!is_thread && usage.threads > limits.threads).then(|| {
+        format!("it has {} threads, its limits.threads is {}", usage.threads, limits.threads)
+    })
 }

@@ -238,13 +238,13 @@ impl PluginHost {
     /// All plugins, by name.
     #[must_use]
     pub fn cards(&self) -> Vec<Card> {
-        self.slots().iter().map(|(name, slot)| slot.card(name)).collect()
+        self.slots().values().map(Slot::card).collect()
     }
 
     /// One plugin.
     #[must_use]
     pub fn card(&self, name: &str) -> Option<Card> {
-        self.slots().get(name).map(|slot| slot.card(name))
+        self.slots().get(name).map(Slot::card)
     }
 
     /// Where the library of each plugin is, by name.
@@ -376,8 +376,8 @@ impl PluginHost {
 }
 
 impl Slot {
-    fn card(&self, name: &str) -> Card {
-        self.shared.card(name, self.config.isolation, self.config.delivery)
+    fn card(&self) -> Card {
+        self.shared.card(&self.config)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::fractal::Studio;
 use crate::ingest::Stage;
 use crate::listener::{Listener, Tls, stopped};
 use crate::metrics::Metrics;
-use crate::plugins::Plugins;
+use crate::plugins::{self, Plugins};
 use crate::routes;
 use crate::stream::StreamHub;
 use crate::watch::files;
@@ -106,6 +106,7 @@ impl Server {
     /// # Errors
     /// See [`ServerError`]; nothing stays open then.
     pub fn start(config: Config, reloads: Option<Reloads>) -> Result<Running, ServerError> {
+        plugins::demand_walls(&config)?;
         let auth = Arc::new(Auth::new(&config.auth)?);
         let tls = Tls::new(&config.server)?;
         let data_dir = DataDir::open(&config.data_dir)?;

@@ -158,10 +158,12 @@ fn tail_shows_what_it_is_asked_for() {
 
 #[test]
 fn plugins_are_listed_and_controlled() {
-    let server = TestServer::with(&plugin_table("counter"));
+    let granted = "permissions = { net = ['connect:443'], folder = true }\n";
+    let server = TestServer::with(&(plugin_table("counter") + granted));
     let said = client(&server, &["plugin", "list"], "");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.starts_with("NAME") && said.out.contains("RUNNING"), "{said:?}");
+    assert!(said.out.ends_with("  folder net=connect:443\n"), "{said:?}");
     let said = client(&server, &["plugin", "list", "--json"], "");
     let listed: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((&listed[0]["name"], &listed[0]["state"]), (&"counter".into(), &"RUNNING".into()));

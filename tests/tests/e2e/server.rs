@@ -70,12 +70,14 @@ pub(crate) fn plugin_table(name: &str) -> String {
 pub(crate) struct Home {
     dir: Arc<tempfile::TempDir>,
     env: Vec<(String, String)>,
+    under: Option<PathBuf>,
 }
 
 impl Home {
     /// A folder with this configuration; data folder, address and token are given by the environment.
     pub(crate) fn new(toml: &str) -> Self {
-        let home = Self { dir: Arc::new(tempfile::tempdir().unwrap()), env: Vec::new() };
+        let home =
+            Self { dir: Arc::new(tempfile::tempdir().unwrap()), env: Vec::new(), under: None };
         home.configure(toml);
         home.env("DASHBOARD_TOKEN", TOKEN)
     }
@@ -90,6 +92,12 @@ impl Home {
     /// Sets a variable of the program's environment.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs the program as a kernel without Landlock would.
+    pub(crate) fn on_an_old_kernel(mut self) -> Self {
+        self.under = Some(built(target_dir().join("examples/fixture_old_kernel")));
         self
     }
 
@@ -120,7 +128,8 @@ impl Home {
     /// The program with these arguments, in this folder and with nothing of the outer environment but PATH and HOME,
     /// which the tools that it may start need.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(shimmer());
+        let mut command = Command::new(self.under.clone().unwrap_or_else(shimmer));
+        command.args(self.under.as_ref().map(|_| shimmer()));
         command.args(args).current_dir(self.path()).env_clear();
         for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));

@@ -91,12 +91,22 @@ fn list(args: &ListArgs) -> Outcome {
     Ok(out.write_all(table(&plugins, Paint::stdout(When::Auto)).as_bytes())?)
 }
 
-const HEADS: [&str; 9] =
-    ["NAME", "VERSION", "STATE", "ISOLATION", "DELIVERY", "EVENTS", "LAG", "CRASHES", "MEMORY"];
+const HEADS: [&str; 10] = [
+    "NAME",
+    "VERSION",
+    "STATE",
+    "ISOLATION",
+    "DELIVERY",
+    "EVENTS",
+    "LAG",
+    "CRASHES",
+    "MEMORY",
+    "PERMISSIONS",
+];
 
 /// One plugin a line, columns as wide as their widest cell.
 fn table(plugins: &[Value], paint: Paint) -> String {
-    let rows: Vec<[String; 9]> = plugins.iter().map(cells).collect();
+    let rows: Vec<[String; 10]> = plugins.iter().map(cells).collect();
     let mut widths = HEADS.map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -119,7 +129,7 @@ fn table(plugins: &[Value], paint: Paint) -> String {
     out
 }
 
-fn cells(plugin: &Value) -> [String; 9] {
+fn cells(plugin: &Value) -> [String; 10] {
     let text = |key: &str| match &plugin[key] {
         Value::String(text) => safe(text),
         Value::Null => "-".to_owned(),
@@ -136,7 +146,27 @@ fn cells(plugin: &Value) -> [String; 9] {
         text("lag_events"),
         text("crash_count"),
         memory,
+        permissions(plugin),
     ]
+}
+
+/// What it may reach, in the words of its table; on a thread of the host that is whatever the host may.
+fn permissions(plugin: &Value) -> String {
+    if plugin["isolation"] == "thread" {
+        return "all".to_owned();
+    }
+    let granted = plugin["permissions"].as_object().into_iter().flatten();
+    let words: Vec<String> = granted
+        .filter_map(|(name, value)| match value {
+            Value::Bool(true) => Some(safe(name)),
+            Value::Array(list) if !list.is_empty() => {
+                let list: Vec<_> = list.iter().filter_map(Value::as_str).map(safe).collect();
+                Some(format!("{}={}", safe(name), list.join(",")))
+            }
+            _ => None,
+        })
+        .collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }
 
 #[cfg(test)]
@@ -157,15 +187,19 @@ mod tests {
     fn plugins_are_listed_in_columns() {
         let plugins = [
             json!({"name":"anomaly","version":"1.0.0","state":"RUNNING","isolation":"process",
-                   "delivery":"gating","event_count":12,"lag_events":0,"crash_count":1,"memory_mb":3.25}),
-            json!({"name":"x\u{1b}[2J","state":"CRASHED"}),
+                   "delivery":"gating","event_count":12,"lag_events":0,"crash_count":1,"memory_mb":3.25,
+                   "permissions":{"net":["listen:80","connect:*"],"read":[],"folder":true,"weights":false}}),
+            json!({"name":"x\u{1b}[2J","state":"CRASHED","isolation":"thread","permissions":{}}),
         ];
         let text = table(&plugins, Paint::PLAIN);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("NAME     VERSION  STATE"), "{text}");
         assert!(lines[1].starts_with("anomaly  1.0.0    RUNNING  process"), "{text}");
-        assert!(lines[1].ends_with("3.2 MB") || lines[1].ends_with("3.3 MB"), "{text}");
+        assert!(lines[1].contains("3.2 MB") || lines[1].contains("3.3 MB"), "{text}");
+        assert!(lines[1].ends_with("  folder net=listen:80,connect:*"), "{text}");
+        assert!(lines[2].ends_with("  all"), "{text}");
+        assert_eq!(permissions(&json!({"permissions":{"net":[],"folder":false}})), "none");
         assert!(!text.contains('\x1b'));
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use shimmer_ring::{ConsumerHandle, ControlPage};
 
-use crate::config::{Delivery, Isolation};
+use crate::config::{Delivery, Isolation, Permissions, PluginConfig};
 use crate::log_tail::LogTail;
 use crate::manifest::Manifest;
 use crate::process::Usage;
@@ -57,6 +57,8 @@ pub struct Card {
     pub isolation: Isolation,
     /// What happens when it is slow.
     pub delivery: Delivery,
+    /// What it may reach; a thread of the host may reach what the host does.
+    pub permissions: Permissions,
     /// Seconds since the running instance started, 0 while none runs.
     pub uptime_seconds: f64,
     /// Percent of one core over the last second.
@@ -216,19 +218,20 @@ impl Shared {
     }
 
     /// The card.
-    pub(crate) fn card(&self, name: &str, isolation: Isolation, delivery: Delivery) -> Card {
+    pub(crate) fn card(&self, config: &PluginConfig) -> Card {
         // Looked at together: figures between two instances are not those of a running one.
         let facts = self.facts();
         let (lag_events, event_count, missed_count) = self.live().figures();
         let manifest = facts.manifest.as_ref();
         Card {
-            name: name.to_owned(),
+            name: config.name.clone(),
             version: manifest.map(|m| m.version.clone()).unwrap_or_default(),
             description: manifest.map(|m| m.description.clone()).unwrap_or_default(),
             state: facts.state,
             pid: facts.pid,
-            isolation,
-            delivery,
+            isolation: config.isolation,
+            delivery: config.delivery,
+            permissions: config.permissions.clone(),
             uptime_seconds: facts.started.map_or(0.0, |at| at.elapsed().as_secs_f64()),
             cpu_percent: facts.cpu_percent,
             cpu_seconds_total: facts.past_cpu_seconds + facts.usage.cpu_seconds,

@@ -154,6 +154,14 @@ fn plugins(given: &Given<'_>, shipped: &[&str], problems: &mut Vec<Problem>) {
             let message = format!("the plugin `{}` has two tables", plugin.name);
             problems.push(Problem::new(place("name"), message).hint("join them, or rename one"));
         }
+        if !given.config.plugins.sandbox.admits(plugin.isolation) {
+            let message = format!("the plugin `{}` would run without a sandbox", plugin.name);
+            problems.push(
+                Problem::new(place("isolation"), message).hint(
+                    "remove isolation = \"thread\", or set plugins.sandbox = \"best-effort\"",
+                ),
+            );
+        }
         if plugin.is_bundled() && !shipped.contains(&plugin.name.as_str()) {
             problems.push(not_shipped(place("name"), plugin, shipped));
         }

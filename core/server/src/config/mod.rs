@@ -25,7 +25,9 @@ mod tests;
 
 pub use load::{Flag, Loaded, SEARCH, Sources};
 pub use origin::{Origin, Origins};
-pub use plugin::{Delivery, Isolation, PluginLimits, PluginPermissions, PluginTable, SHIPPED};
+pub use plugin::{
+    Delivery, Isolation, PluginLimits, PluginPermissions, PluginTable, SHIPPED, Sandbox,
+};
 pub use problem::{Place, Problem, Problems, SourceText, Style};
 pub use reload::ReloadPlan;
 pub use secret::Secret;

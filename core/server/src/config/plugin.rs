@@ -5,7 +5,7 @@
 
 pub use shimmer_host::{
     Delivery, Isolation, Limits as PluginLimits, Permissions as PluginPermissions,
-    PluginConfig as PluginTable,
+    PluginConfig as PluginTable, Sandbox,
 };
 
 /// Bundled plugins that this build ships.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Sandbox, Secret};
 
 /// `[server]`: the HTTP listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -321,11 +321,17 @@ pub struct PluginsSection {
     pub dir: PathBuf,
     /// Whether changed libraries, and a changed file of the configuration, are taken over.
     pub watch: bool,
+    /// What happens where the kernel lacks a part of their sandbox.
+    pub sandbox: Sandbox,
 }
 
 impl Default for PluginsSection {
     fn default() -> Self {
-        let bundled = vec!["anomaly".to_owned(), "dao".to_owned()];
-        Self { bundled, dir: PathBuf::new(), watch: false }
+        Self {
+            bundled: vec!["anomaly".to_owned(), "dao".to_owned()],
+            dir: PathBuf::new(),
+            watch: false,
+            sandbox: Sandbox::default(),
+        }
     }
 }

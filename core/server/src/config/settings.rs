@@ -383,6 +383,12 @@ pub static SETTINGS: &[Setting] = &[
         "Whether a plugin's library that changes is loaded anew, and this file when it changes, as if \
          a reload had been asked for.",
     ),
+    live(
+        "plugins.sandbox",
+        Kind::OneOf(&["best-effort", "required"]),
+        "\"best-effort\" runs plugins behind the walls that the kernel has, and says in the log which it \
+         lacks; \"required\" refuses to run without all of them, or with a plugin on a thread.",
+    ),
     live("plugin", Kind::Tables(PLUGIN_SETTINGS), "Plugins, one table for each."),
 ];
 

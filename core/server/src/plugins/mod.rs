@@ -88,6 +88,7 @@ impl Plugins {
 
     /// Asks the plugins that `config` adds or changes whether they take it; `loaded` knows the places.
     pub(crate) fn rehearse(&self, config: &Config, loaded: &Loaded) -> Result<(), ServerError> {
+        demand_walls(config)?;
         heard(self.host.rehearse(&tables(config)), loaded)
     }
 
@@ -165,6 +166,20 @@ pub fn rehearse(loaded: &Loaded) -> Result<Vec<String>, ServerError> {
     let settings = settings(&loaded.config, &loaded.config.node);
     heard(shimmer_host::rehearse(&settings, &tables), loaded)?;
     Ok(tables.into_iter().filter(|table| table.enabled.0).map(|table| table.name).collect())
+}
+
+/// Asks the kernel for the walls around plugins, and says which it lacks.
+///
+/// # Errors
+/// It lacks some, and the configuration asks for all.
+pub(crate) fn demand_walls(config: &Config) -> Result<(), ServerError> {
+    let sandbox = config.plugins.sandbox;
+    let lacking = sandbox.demand().map_err(|error| ServerError::Host(Box::new(error)))?;
+    if !lacking.is_empty() {
+        let lacking = lacking.join("; ");
+        tracing::warn!(lacking, "the kernel lacks a part of the sandbox around plugins");
+    }
+    Ok(())
 }
 
 /// What came of a rehearsal, as problems of the configuration.

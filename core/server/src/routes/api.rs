@@ -163,6 +163,7 @@ fn summary(card: &Card) -> Value {
         "state": card.state,
         "isolation": card.isolation,
         "delivery": card.delivery,
+        "permissions": card.permissions,
         "uptime_seconds": card.uptime_seconds,
         "cpu_percent": card.cpu_percent,
         "cpu_seconds_total": card.cpu_seconds_total,

@@ -4,8 +4,13 @@
 //! documents to that table.
 
 /// Name and help of every command.
-pub(crate) const COMMANDS: &[(&str, &str)] =
-    &[("up", UP_HELP), ("mesh", MESH_HELP), ("test", TEST_HELP), ("bench", BENCH_HELP)];
+pub(crate) const COMMANDS: &[(&str, &str)] = &[
+    ("up", UP_HELP),
+    ("mesh", MESH_HELP),
+    ("test", TEST_HELP),
+    ("faults", FAULTS_HELP),
+    ("bench", BENCH_HELP),
+];
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -13,6 +18,7 @@ cargo xtask COMMAND
   up      build everything, start the demo with recorded data, print where to look
   mesh    build everything, start several nodes that show each other's events
   test    every check of the project, with a summary at the end
+  faults  kill, stop and reload what runs under load, and hold it to what it acknowledged
   bench   the benches: ring, dispatch, ingest, fractal, soak, pages, streams, alerts, detect or mesh
 
 `cargo xtask COMMAND --help` says more.";
@@ -46,6 +52,19 @@ not, then runs every step and prints a table. Any failure makes the exit status 
 
   --only STEP   run this step alone; may be given several times
   --list        print the steps and leave";
+
+const FAULTS_HELP: &str = "\
+cargo xtask faults [--minutes N] [--rounds N] [--seed N] [--only FAULT]
+
+Starts a node under load and does to it what a seed decides: kill-host, end-host, stop-host,
+hang-up, kill-plugin, stop-plugin, reload-plugin, restart-plugin; beside that, the plugin kills
+itself in the middle of its work. At the end everything that was acknowledged must be there once,
+and everything must have had its effect once. A short turn of it is a part of `test`.
+
+  --minutes N   how long; 16 rounds when neither this nor --rounds is given
+  --rounds N    how many faults
+  --seed N      another order of them; 1 when not given
+  --only FAULT  this one alone";
 
 const BENCH_HELP: &str = "\
 cargo xtask bench ring|dispatch|ingest|fractal|soak|pages|streams|alerts|detect|mesh
@@ -81,6 +100,8 @@ pub(crate) enum Command {
     Mesh(MeshOptions),
     /// Run the checks.
     Test(TestOptions),
+    /// Run the storm of faults.
+    Faults(FaultsOptions),
     /// Run one group of benches.
     Bench(String),
 }
@@ -116,6 +137,19 @@ pub(crate) struct TestOptions {
     pub(crate) list: bool,
 }
 
+/// Options of `faults`.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct FaultsOptions {
+    /// `--minutes`
+    pub(crate) minutes: Option<u64>,
+    /// `--rounds`
+    pub(crate) rounds: Option<u64>,
+    /// `--seed`
+    pub(crate) seed: Option<u64>,
+    /// `--only`
+    pub(crate) only: Option<String>,
+}
+
 /// Reads the arguments that follow `cargo xtask`.
 ///
 /// # Errors
@@ -138,6 +172,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
         "up" => Command::Up(parse_up(&mut rest)?),
         "mesh" => Command::Mesh(parse_mesh(&mut rest)?),
         "test" => Command::Test(parse_test(&mut rest)?),
+        "faults" => Command::Faults(parse_faults(&mut rest)?),
         _ => Command::Bench(parse_bench(&mut rest)?),
     };
     match rest.next() {
@@ -216,6 +251,25 @@ fn parse_test<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<TestOption
     Ok(options)
 }
 
+fn parse_faults<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<FaultsOptions, String> {
+    let mut options = FaultsOptions::default();
+    while let Some(argument) = rest.next() {
+        let (name, inline) = split_value(argument);
+        let mut value = || inline.or_else(|| rest.next()).ok_or(format!("{name} wants a value."));
+        let number = |text: &str| {
+            text.parse().map_err(|_| format!("`{text}` is not a number that {name} takes."))
+        };
+        match name {
+            "--minutes" => options.minutes = Some(number(value()?)?),
+            "--rounds" => options.rounds = Some(number(value()?)?),
+            "--seed" => options.seed = Some(number(value()?)?),
+            "--only" => options.only = Some(value()?.to_owned()),
+            _ => return Err(format!("`faults` does not know `{argument}`.")),
+        }
+    }
+    Ok(options)
+}
+
 fn parse_bench<'a>(rest: &mut impl Iterator<Item = &'a str>) -> Result<String, String> {
     match rest.next() {
         Some(name) if crate::bench::GROUPS.contains(&name) => Ok(name.to_owned()),
@@ -281,6 +335,8 @@ mod tests {
             ("up --port 0", "`0`"),
             ("up --port", "--port"),
             ("up --prot 1", "--prot"),
+            ("faults --minutes", "--minutes"),
+            ("faults --seed x", "`x`"),
             ("bench", "ring"),
             ("bench fractals", "fractals"),
             ("bench ring twice", "twice"),

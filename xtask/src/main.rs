@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod demo;
+mod faults;
 mod mesh;
 mod models;
 mod process;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Ok(Parsed::Run(Command::Up(options))) => up::run(&options),
         Ok(Parsed::Run(Command::Mesh(options))) => mesh::run(&options),
         Ok(Parsed::Run(Command::Test(options))) => suite::run(&options),
+        Ok(Parsed::Run(Command::Faults(options))) => faults::run(&options),
         Ok(Parsed::Run(Command::Bench(name))) => bench::run(&name),
         Err(message) => {
             eprintln!("{message}\n\nSee `cargo xtask --help`.");

@@ -133,7 +133,7 @@ fn fmt() -> Result<(), String> {
 }
 
 /// Everything the tests load or start: cargo builds no shared library for a test by itself.
-fn build() -> Result<(), String> {
+pub(crate) fn build() -> Result<(), String> {
     process::cargo(&["build", "--workspace", "--lib", "--bins", "--examples"])
 }
 

@@ -23,6 +23,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "cc", package: "gcc" },
     Tool { program: "chromium", package: "chromium" },
     Tool { program: "curl", package: "curl" },
+    Tool { program: "openssl", package: "openssl" },
     Tool { program: "prometheus", package: "prometheus" },
     Tool { program: "promtool", package: "prometheus" },
     Tool { program: "prometheus-alertmanager", package: "prometheus-alertmanager" },

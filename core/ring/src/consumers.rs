@@ -366,7 +366,7 @@ impl ConsumerHandle {
     /// be replayed from there; `None` ends it.
     ///
     /// # Errors
-    /// [`ConsumerError::Cursor`] when `seq` goes back behind the gate or beyond the cursor.
+    /// [`ConsumerError::Cursor`] when `seq` goes back behind what is kept or beyond the cursor.
     pub fn hold(&self, seq: Option<u64>) -> Result<(), ConsumerError> {
         let mut result = Err(ConsumerError::Poisoned);
         // In the role, so that the writer cannot pass the gate between the look and the hold.

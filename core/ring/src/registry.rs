@@ -132,10 +132,14 @@ impl Writer {
         };
         let cursor = member.cursor(self.segment.hot());
         let gate = cursor.min(member.consumer.hold());
-        if seq < gate || seq > cursor {
+        // Behind the gate it may go as far as a consumer that comes may: what lies there is kept.
+        if seq > cursor || (seq < gate && seq < self.floor()) {
             return Err(ConsumerError::Cursor);
         }
         member.consumer.set_hold(seq);
+        if seq < gate {
+            self.refresh_room();
+        }
         Ok(())
     }
 

@@ -151,10 +151,12 @@ fn a_hold_keeps_the_gate_behind_the_cursor() {
     assert!(matches!(publish(&ring.producer(), &[15], Reserve::Ingest), Err(PublishError::Full)));
     assert_eq!(handle.hold(Some(15)), Err(ConsumerError::Cursor));
     handle.hold(Some(10)).expect("forward");
-    assert_eq!(handle.hold(Some(9)), Err(ConsumerError::Cursor));
     for n in 15..=24 {
         publish(&ring.producer(), &[n], Reserve::Ingest).expect("room");
     }
+    assert_eq!(handle.hold(Some(9)), Err(ConsumerError::Cursor), "its place is taken");
+    handle.hold(Some(12)).expect("forward");
+    handle.hold(Some(10)).expect("back to what is kept");
     assert!(matches!(publish(&ring.producer(), &[25], Reserve::Ingest), Err(PublishError::Full)));
     handle.release();
     for n in 25..=60 {

@@ -5,3 +5,4 @@ mod hostile;
 mod relay;
 mod routes;
 mod walls;
+mod watch;

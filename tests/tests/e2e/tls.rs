@@ -19,6 +19,7 @@ fn certify(home: &Home, name: &str) {
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
         .args(["-days", "2", "-subj", &format!("/CN={name}")])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", &path("key.pem"), "-out", &path("cert.pem")]);
     let said = finish(openssl, "");
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -74,7 +75,9 @@ fn everything_is_served_through_tls() {
     assert!(server.home.log().contains("listening on https://"));
     let auth = format!("authorization: Bearer {TOKEN}");
     let event = general("one", "k", 1.0).to_string();
-    let (status, told) = curl(&server, &["/event", "-H", &auth, "--data-binary", &event]);
+    let json = "content-type: application/json";
+    let post = ["/event", "-H", &auth, "-H", json, "--data-binary", &event];
+    let (status, told) = curl(&server, &post);
     assert_eq!(status, 200, "{told}");
     let (status, snapshot) = curl(&server, &["/snapshot"]);
     assert!(status == 200 && snapshot.contains("\"one\""), "{snapshot}");

@@ -116,6 +116,7 @@ mod tests {
     use super::super::settings::{Form, Kind};
     use super::super::{PluginTable, Secret, Sources};
     use super::*;
+    use std::path::PathBuf;
 
     /// A configuration in which only `key` has another value than by default.
     fn with(key: &str, kind: &Kind) -> Config {
@@ -141,7 +142,22 @@ mod tests {
         let mut sources = Sources { shipped: &["anomaly", "dao", "other"], ..Sources::nowhere() };
         let key = super::super::settings::find(key).unwrap().key;
         sources.flag("--x", key, Some(text));
-        sources.load().unwrap().config
+        // One of the two is nothing without the other.
+        let other = match key {
+            "server.tls_cert" => Some("server.tls_key"),
+            "server.tls_key" => Some("server.tls_cert"),
+            _ => None,
+        };
+        if let Some(other) = other {
+            sources.flag("--y", other, Some("same".to_owned()));
+        }
+        let mut config = sources.load().unwrap().config;
+        match other {
+            Some("server.tls_key") => config.server.tls_key = PathBuf::new(),
+            Some(_) => config.server.tls_cert = PathBuf::new(),
+            None => {}
+        }
+        config
     }
 
     #[test]

@@ -357,7 +357,6 @@ impl StreamHub {
 
     fn prepare(&self, socket: &TcpStream) -> io::Result<()> {
         socket.set_nonblocking(true)?;
-        socket.set_nodelay(true)?;
         if self.send_buffer_bytes > 0 {
             rustix::net::sockopt::set_socket_send_buffer_size(socket, self.send_buffer_bytes)?;
         }

@@ -97,7 +97,7 @@ fn cards_have_the_members_that_dashboards_read() {
 }
 
 /// Posts events one by one while `act` goes on; how many there were.
-fn posting(server: &TestServer, act: impl FnOnce()) -> u64 {
+pub(super) fn posting(server: &TestServer, act: impl FnOnce()) -> u64 {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let poster = scope.spawn(|| {
@@ -120,7 +120,7 @@ fn posting(server: &TestServer, act: impl FnOnce()) -> u64 {
 
 /// Each posted event was counted once and led to one echo.
 #[track_caller]
-fn each_once(server: &TestServer, posted: u64) {
+pub(super) fn each_once(server: &TestServer, posted: u64) {
     assert_eq!(server.json("/x/counter/counts")["counts"], json!({ "flow": posted }));
     assert_eq!(server.json("/health")["events"], 2 * posted);
 }

@@ -125,7 +125,7 @@ impl Client {
         result: Result<http::Response<ureq::Body>, ureq::Error>,
     ) -> anyhow::Result<Answer> {
         let away = || format!("no answer from {}", safe(&self.base.text));
-        let mut response = result.map_err(|error| anyhow!(error)).with_context(away)?;
+        let mut response = result.map_err(explained).with_context(away)?;
         let retry_after = response
             .headers()
             .get("retry-after")
@@ -192,6 +192,19 @@ impl Answer {
         let lines: Vec<String> = said.trim_end().split('\n').map(safe).collect();
         format!("{} {}", self.status, lines.join("\n"))
     }
+}
+
+/// Why there is no answer, and what helps against what new certificates suffer from.
+fn explained(error: ureq::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let remedy = if text.contains("UnknownIssuer") {
+        "give the certificate, or its authority's, with --ca FILE"
+    } else if text.contains("CaUsedAsEndEntity") {
+        "the node shows an authority's certificate; make one with basicConstraints = CA:FALSE"
+    } else {
+        return error.into();
+    };
+    anyhow!("{text}; {remedy}")
 }
 
 /// The token from the environment, from the file that it names, or from the data folder.

@@ -220,6 +220,8 @@ struct Storm<'a> {
     shown: Shown,
     tally: BTreeMap<Fault, u32>,
     deaths: u64,
+    /// Events that the plugin had processed when it was last killed.
+    processed: u64,
 }
 
 impl Storm<'_> {
@@ -241,10 +243,15 @@ impl Storm<'_> {
             Fault::StopHost => self.pause(self.server().pid()),
             Fault::HangUp => self.server().signal(Signal::HUP),
             Fault::KillPlugin => {
-                let pid = self.server().card("counter")["pid"].clone();
-                // It may be on its way back from another death.
-                if !pid.is_null() {
-                    kill_pid(&pid);
+                // A plugin that dies again and again without getting on is given up.
+                let before = self.processed;
+                let card = self.server().until("counter", |card| {
+                    card["state"] == "RUNNING" && card["event_count"].as_u64() > Some(before)
+                });
+                self.processed = card["event_count"].as_u64().unwrap_or(0);
+                // It may have died by itself since.
+                if !card["pid"].is_null() {
+                    kill_pid(&card["pid"]);
                 }
             }
             Fault::StopPlugin => {
@@ -267,6 +274,7 @@ impl Storm<'_> {
         let server = self.server.take().expect("a node runs");
         self.deaths += server.card("counter")["crash_count"].as_u64().unwrap_or(0);
         let published = self.shown.last;
+        self.processed = 0;
         end(server);
         let server = self.home.start();
         let kept = server.json("/health")["events"].as_u64().expect("a number");
@@ -344,8 +352,16 @@ fn a_storm_of_faults_loses_nothing_and_doubles_nothing() {
         let (dice, shown) = (Dice(plan.seed), Shown::default());
         let server = Some(server);
         let (tally, deaths) = (BTreeMap::new(), 0);
-        let mut storm =
-            Storm { home: &home, server, posting: &posting, dice, shown, tally, deaths };
+        let mut storm = Storm {
+            home: &home,
+            server,
+            posting: &posting,
+            dice,
+            shown,
+            tally,
+            deaths,
+            processed: 0,
+        };
         for _ in 0..plan.rounds {
             if plan.until.is_some_and(|until| Instant::now() >= until) {
                 break;

@@ -137,6 +137,9 @@ fn a_certificate_is_renewed_in_its_place_and_a_bad_one_is_not_taken() {
     assert_eq!(presented(&server), "second");
     let said = server.home.run(&["plugin", "list", "--url", &url, "--ca", &old]);
     assert_eq!(said.code, Some(1), "the old one vouches for nobody: {said:?}");
+    assert!(said.err.contains("invalid peer certificate"), "{said:?}");
+    let said = server.home.run(&["plugin", "list", "--url", &url]);
+    assert!(said.code == Some(1) && said.err.contains("--ca FILE"), "{said:?}");
     std::fs::write(server.home.path().join("key.pem"), "nonsense").unwrap();
     let said = client(&server, &["reload"], "");
     assert!(said.code == Some(1) && said.err.contains("key.pem"), "{said:?}");

@@ -7,6 +7,7 @@
 mod args;
 mod bench;
 mod demo;
+mod deny;
 mod faults;
 mod mesh;
 mod models;

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::args::TestOptions;
-use crate::{models, process, tools, web};
+use crate::{deny, models, process, tools, web};
 
 type Check = fn() -> Result<(), String>;
 
@@ -39,6 +39,18 @@ const STEPS: &[Step] = &[
         about: "unit, end-to-end, conformance, faults, tidy",
         run: tests,
         needs: Some("build"),
+    },
+    Step {
+        name: "deny",
+        about: "licences, sources, banned and duplicate dependencies",
+        run: deny::check,
+        needs: None,
+    },
+    Step {
+        name: "advisories",
+        about: "known faults of dependencies, where their list can be reached",
+        run: deny::advisories,
+        needs: None,
     },
     Step {
         name: "browser",

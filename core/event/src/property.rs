@@ -3,6 +3,8 @@
 //! A target is `fuzz_target!(|data: &[u8]| shimmer_event::property::holds(data));`, built with `--cfg fuzzing`. The
 //! oracle is `serde_json`: it shares no code with this crate.
 
+mod cloud;
+
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -10,6 +12,8 @@ use crate::{
     BEAUTY_KIND, BEAUTY_SCORE_MAX, Batch, CloudHeaders, DATA_DEPTH, EVENT_ID_BYTES, Event,
     EventError, FieldError, KIND_CHARS, Limits, NAME_CHARS, Parser, Receipt, TAIL, rfc3339,
 };
+
+pub use cloud::cloud_events;
 
 /// The receipt of every event here.
 const RECEIPT: Receipt<'static> = Receipt {

@@ -44,6 +44,9 @@ mod mapping;
 mod names;
 #[cfg(not(any(loom, shuttle)))]
 mod producer;
+#[cfg(all(any(test, fuzzing), not(any(loom, shuttle))))]
+#[doc(hidden)]
+pub mod property;
 #[cfg(not(any(loom, shuttle)))]
 mod reader;
 #[cfg(not(any(loom, shuttle)))]
@@ -68,30 +71,22 @@ mod writer;
 pub mod model;
 
 #[cfg(not(any(loom, shuttle)))]
-pub use columns::{Meta, Run};
-#[cfg(not(any(loom, shuttle)))]
-pub use config::{RingConfig, Storage, SyncMode};
-#[cfg(not(any(loom, shuttle)))]
-pub use consumers::{
-    ConsumerHandle, ConsumerId, ConsumerSpec, Gate, KEY_BYTES, MAX_CONSUMERS, MAX_GATES, Start,
-    WakeTarget,
+pub use {
+    columns::{Meta, Run},
+    config::{RingConfig, Storage, SyncMode},
+    consumers::{
+        ConsumerHandle, ConsumerId, ConsumerSpec, Gate, KEY_BYTES, MAX_CONSUMERS, MAX_GATES, Start,
+        WakeTarget,
+    },
+    control::{ControlPage, DURATION_BOUNDS_NS},
+    error::{ConsumerError, MapError, OpenError, PublishError},
+    layout::{CAPACITY, NAME_BYTES, NAMES, TEXT_BYTES},
+    producer::{Entry, Outcome, Producer, Reserve, Submission},
+    reader::{Copied, CopyBuf, Reader, Values},
+    ring::{Recovery, Ring},
+    segment::ReadMapping,
+    wait::Wait,
 };
-#[cfg(not(any(loom, shuttle)))]
-pub use control::{ControlPage, DURATION_BOUNDS_NS};
-#[cfg(not(any(loom, shuttle)))]
-pub use error::{ConsumerError, MapError, OpenError, PublishError};
-#[cfg(not(any(loom, shuttle)))]
-pub use layout::{CAPACITY, NAME_BYTES, NAMES, TEXT_BYTES};
-#[cfg(not(any(loom, shuttle)))]
-pub use producer::{Entry, Outcome, Producer, Reserve, Submission};
-#[cfg(not(any(loom, shuttle)))]
-pub use reader::{Copied, CopyBuf, Reader, Values};
-#[cfg(not(any(loom, shuttle)))]
-pub use ring::{Recovery, Ring};
-#[cfg(not(any(loom, shuttle)))]
-pub use segment::ReadMapping;
-#[cfg(not(any(loom, shuttle)))]
-pub use wait::Wait;
 
 /// Flag of a slot that stands for an event whose journal record was damaged: it has no text and no
 /// names, and readers skip it.

@@ -66,6 +66,15 @@ impl Ring {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(config: &RingConfig, storage: &Storage) -> Result<(Self, Recovery), OpenError> {
+        Self::open_with(config, storage, random_words()?)
+    }
+
+    /// The same with what is otherwise drawn by chance.
+    pub(crate) fn open_with(
+        config: &RingConfig,
+        storage: &Storage,
+        random: [u64; 4],
+    ) -> Result<(Self, Recovery), OpenError> {
         config.check()?;
         let geometry =
             Geometry::new(config.capacity, config.text_bytes, config.names).map_err(|error| {
@@ -74,7 +83,6 @@ impl Ring {
                     other => OpenError::Map(other),
                 }
             })?;
-        let random = random_words()?;
         let opened = match storage {
             Storage::Memory => None,
             Storage::Journal { dir, log_bytes, .. } => {

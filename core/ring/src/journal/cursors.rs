@@ -4,10 +4,12 @@
 //!
 //! Rule: a cursor is in the table before the log record that brought it is overwritten.
 
-use super::file::{CURSOR_PLACE, CURSOR_PLACES, crc32c, put_u32, put_u64, u32_at, u64_at};
+use super::file::{
+    CURSOR_PLACE, CURSOR_PLACES, FARTHEST, crc32c, put_u32, put_u64, u32_at, u64_at,
+};
 use crate::consumers::KEY_BYTES;
 
-const COPY: usize = CURSOR_PLACE / 2;
+pub(super) const COPY: usize = CURSOR_PLACE / 2;
 const KEY_AT: usize = 32;
 const _: () = assert!(KEY_AT + KEY_BYTES <= COPY);
 
@@ -107,7 +109,7 @@ fn write_copy(to: &mut [u8], place: &Place) {
 fn generation(bytes: &[u8]) -> Option<u64> {
     let whole = (1..=KEY_BYTES as u32).contains(&u32_at(bytes, 4))
         && u32_at(bytes, 0) == crc32c(&bytes[4..]);
-    whole.then(|| u64_at(bytes, 8))
+    whole.then(|| u64_at(bytes, 8)).filter(|generation| *generation <= FARTHEST)
 }
 
 fn read_copy(bytes: &[u8]) -> Option<Place> {

@@ -12,7 +12,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,9 @@ const MAGIC: &[u8; 8] = b"SHMRJRNL";
 /// Raised with every change of the file's layout.
 const VERSION: u32 = 3;
 /// Bytes of the superblock that its check covers.
-const SUPER_BYTES: usize = 72;
-const HINTS_AT: u64 = 4096;
-const CURSORS_AT: u64 = 8192;
+pub(super) const SUPER_BYTES: usize = 72;
+pub(super) const HINTS_AT: u64 = 4096;
+pub(super) const CURSORS_AT: u64 = 8192;
 /// Places in the table of cursors.
 pub(crate) const CURSOR_PLACES: usize = 128;
 /// Bytes of one place: two copies, written in turn.
@@ -31,6 +31,12 @@ pub(crate) const CURSOR_PLACE: usize = 256;
 pub(crate) const ID_BYTES: usize = 32;
 /// Files set aside before the next one replaces the last.
 const ASIDE_MAX: u32 = 1000;
+/// Sizes of the table of ids, in places, and of the log in bytes, that a file is made with.
+const WINDOW: RangeInclusive<u64> = 1..=1 << 24;
+const LOG_BYTES: RangeInclusive<u64> = 4096..=1 << 40;
+/// Sequences, positions and generations end before the numbers do. No file that was written comes near: what says
+/// so is damaged, and is not to be counted on from.
+pub(super) const FARTHEST: u64 = u64::MAX - (1 << 41);
 
 /// The sizes that give a journal file its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +46,24 @@ pub(crate) struct FileLayout {
 }
 
 impl FileLayout {
-    fn ids_at(self) -> u64 {
+    /// What a whole superblock says; `None` for sizes that no file is made with.
+    pub(super) fn read(head: &[u8]) -> Option<Self> {
+        let layout = Self { window: u64_at(head, 16), log_bytes: u64_at(head, 24) };
+        let is_made = WINDOW.contains(&layout.window)
+            && LOG_BYTES.contains(&layout.log_bytes)
+            && layout.log_bytes.is_multiple_of(4096);
+        is_made.then_some(layout)
+    }
+
+    pub(super) fn ids_at(self) -> u64 {
         CURSORS_AT + (CURSOR_PLACES * CURSOR_PLACE) as u64
     }
 
-    fn log_at(self) -> u64 {
+    pub(super) fn log_at(self) -> u64 {
         (self.ids_at() + self.window * ID_BYTES as u64).next_multiple_of(4096)
     }
 
-    fn total(self) -> u64 {
+    pub(super) fn total(self) -> u64 {
         self.log_at() + self.log_bytes
     }
 }
@@ -95,10 +110,9 @@ impl JournalFile {
         if u32_at(&head, SUPER_BYTES) != crc32c(&head[..SUPER_BYTES]) {
             return Ok(Found::Foreign("its head is damaged".to_owned()));
         }
-        let layout = FileLayout { window: u64_at(&head, 16), log_bytes: u64_at(&head, 24) };
-        if layout.window > 1 << 32 || layout.log_bytes > 1 << 48 || layout.total() != len {
+        let Some(layout) = FileLayout::read(&head).filter(|layout| layout.total() == len) else {
             return Ok(Found::Foreign(format!("it has {len} bytes, not those it was made with")));
-        }
+        };
         let mapping = Mapping::new(&file, len, Access::Write)?;
         Ok(Found::Journal(Self {
             layout,

@@ -9,12 +9,16 @@
 
 mod cursors;
 mod file;
+#[cfg(any(test, fuzzing))]
+mod forge;
 mod pace;
 mod record;
 mod scan;
 
 pub(crate) use cursors::CursorTable;
 pub(crate) use file::{FileLayout, Found, JournalFile, set_aside};
+#[cfg(any(test, fuzzing))]
+pub(crate) use forge::forge;
 pub(crate) use record::RecordEvent;
 pub(crate) use scan::{Ids, Scan};
 
@@ -23,7 +27,7 @@ use crate::dedup::{EventKey, wrapped};
 use crate::fail;
 use crate::producer::Entry;
 use crate::sync::{AtomicU64, Ordering, fence};
-use file::{ID_BYTES, crc32c, put_u32, put_u64, u32_at, u64_at};
+use file::{FARTHEST, ID_BYTES, crc32c, put_u32, put_u64, u32_at, u64_at};
 use pace::Pace;
 use std::io;
 use std::ops::Range;
@@ -411,6 +415,10 @@ pub(crate) fn read_hint(file: &JournalFile) -> Option<Hint> {
             generation: u64_at(hint, 8),
             position: u64_at(hint, 16),
             seq: u64_at(hint, 24),
+        })
+        .filter(|hint| {
+            let numbers = [hint.generation, hint.position, hint.seq];
+            hint.position.is_multiple_of(8) && numbers.iter().all(|number| *number <= FARTHEST)
         })
         .max_by_key(|hint| hint.generation)
 }

@@ -13,7 +13,7 @@
 //! Rule: a record is believed only when its position is the one it is read from and its check,
 //! which covers all of it, is right.
 
-use super::file::{crc32c, put_u32, put_u64, u32_at, u64_at};
+use super::file::{FARTHEST, crc32c, put_u32, put_u64, u32_at, u64_at};
 use crate::columns::Meta;
 use crate::dedup::EventKey;
 
@@ -130,7 +130,7 @@ fn put_header(record: &mut [u8], seed: u32, position: u64, head: Head, kind: u32
     put_u32(record, 4, crc);
 }
 
-fn check(record: &[u8], seed: u32) -> u32 {
+pub(super) fn check(record: &[u8], seed: u32) -> u32 {
     // The seed and the length come in behind, so that the rest is one run of bytes.
     crc32c(&record[8..]) ^ seed.wrapping_add((record.len() as u32).wrapping_mul(0x9e37_79b1))
 }
@@ -162,12 +162,13 @@ impl<'a> Record<'a> {
         if check(record, seed) != u32_at(record, 4) {
             return None;
         }
-        let kind = u32_at(record, 32);
-        (kind == EVENTS || kind == SKIP).then(|| Self {
+        let (kind, first, events) = (u32_at(record, 32), u64_at(record, 16), u32_at(record, 24));
+        let is_counted = events == 0 || (1..=FARTHEST).contains(&first);
+        (is_counted && position <= FARTHEST && (kind == EVENTS || kind == SKIP)).then(|| Self {
             position,
             len,
-            first: u64_at(record, 16),
-            events: u32_at(record, 24),
+            first,
+            events,
             text_offset: u32_at(record, 36),
             cursors: u32_at(record, 28),
             skip: kind == SKIP,

@@ -3,7 +3,7 @@
 //! Rule: records come in the order of their positions. Where one is damaged, the rest of the log is
 //! searched for whole ones, so that damage costs what it touches and no more.
 
-use super::file::{ID_BYTES, JournalFile, u32_at, u64_at};
+use super::file::{FARTHEST, ID_BYTES, JournalFile, u32_at, u64_at};
 use super::record::{HEADER, Record};
 use super::{Hint, read_hint, seed};
 use crate::dedup::EventKey;
@@ -109,7 +109,9 @@ impl<'a> Ids<'a> {
         self.0.chunks_exact(ID_BYTES).zip(0..).filter_map(move |(place, at)| {
             let seq = u64_at(place, 0);
             let key = place[8..].first_chunk().map(|chunk| EventKey::from_le_bytes(*chunk))?;
-            let whole = seq != 0 && seq % window == at && u64_at(place, 24) == id_check(seq, key);
+            let whole = (1..=FARTHEST).contains(&seq)
+                && seq % window == at
+                && u64_at(place, 24) == id_check(seq, key);
             whole.then_some((seq, key))
         })
     }

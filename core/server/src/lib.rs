@@ -23,6 +23,9 @@ mod limiter;
 mod listener;
 mod metrics;
 mod plugins;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod property;
 mod routes;
 mod running;
 mod watch;

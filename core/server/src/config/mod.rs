@@ -10,6 +10,8 @@ mod origin;
 mod plugin;
 mod plugin_env;
 mod problem;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod read;
 mod reload;
 mod secret;

@@ -62,7 +62,12 @@ impl Problem {
     /// A problem without a hint.
     #[must_use]
     pub fn new(place: Place, message: impl Into<String>) -> Self {
-        Self { place, message: message.into(), words: Vec::new(), hint: None, quotable: true }
+        let mut message = message.into();
+        // A key out of the file may hold what commands a terminal.
+        if message.contains(char::is_control) {
+            message = message.escape_debug().to_string();
+        }
+        Self { place, message, words: Vec::new(), hint: None, quotable: true }
     }
 
     /// Adds the words of somebody else.
@@ -346,6 +351,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn nothing_in_a_message_commands_a_terminal() {
+        let problem = Problem::new(Place::Defaults, "unknown key `\u{1b}[31m\n`");
+        assert_eq!(Problems(vec![problem]).line(), "unknown key `\\u{1b}[31m\\n`");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Loaded {
         });
         rows.map(|mut row| {
             if row.key == "plugin" {
-                mask(&mut row.value);
+                mask(&mut row.value, false);
             }
             row
         })
@@ -66,23 +66,19 @@ pub(super) fn value(config: &Config, key: &str) -> Option<Value> {
     if name.is_empty() { Some(section) } else { section.get(name).cloned() }
 }
 
-/// Masks what looks like a secret in the tables that plugins validate themselves.
-fn mask(value: &mut Value) {
+/// Masks what looks like a secret in the tables that plugins validate themselves: all that stands below a name that
+/// speaks of one, in lists too.
+fn mask(value: &mut Value, is_secret: bool) {
     const SECRET_WORDS: [&str; 6] = ["token", "secret", "password", "psk", "private", "api_key"];
     match value {
         Value::Table(table) => {
             for (name, value) in table.iter_mut() {
                 let lower = name.to_ascii_lowercase();
-                match value {
-                    Value::String(text) if SECRET_WORDS.iter().any(|word| lower.contains(word)) => {
-                        *text = "***".to_owned();
-                    }
-                    Value::String(text) => mask_url(text),
-                    other => mask(other),
-                }
+                mask(value, is_secret || SECRET_WORDS.iter().any(|word| lower.contains(word)));
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, is_secret)),
+        Value::String(text) if is_secret => *text = "***".to_owned(),
         Value::String(text) => mask_url(text),
         _ => {}
     }
@@ -104,15 +100,17 @@ mod tests {
     #[test]
     fn secrets_of_plugins_are_masked() {
         let mut value: Value = toml::from_str::<toml::Table>(
-            "json_token = 'x'\nurl = 'postgres://me:pw@host/db'\n[deep]\npassword = 'y'\nport = 1",
+            "json_token = 'x'\nurl = 'postgres://me:pw@host/db'\n[deep]\npassword = 'y'\nport = 1\n\
+             [[deep.tokens]]\nof = 'z'\nlist = ['z']",
         )
         .map(Value::Table)
         .unwrap();
-        mask(&mut value);
+        mask(&mut value, false);
         let shown = value.to_string();
         assert!(shown.contains("postgres://me:***@host/db"), "{shown}");
         assert!(!shown.contains("'x'") && !shown.contains("\"x\"") && !shown.contains("pw"));
         assert_eq!(value["deep"]["password"].as_str(), Some("***"));
         assert_eq!(value["deep"]["port"].as_integer(), Some(1));
+        assert!(!shown.contains('z'), "{shown}");
     }
 }

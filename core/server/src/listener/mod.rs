@@ -8,6 +8,8 @@ mod lane;
 mod patience;
 mod plain;
 mod policy;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod proxy;
 mod refusal;
 mod tls;

@@ -16,6 +16,8 @@ mod frame;
 mod hub;
 mod inbox;
 mod log;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod property;
 mod reader;
 mod round;
 mod seat;

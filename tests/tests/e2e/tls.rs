@@ -152,6 +152,20 @@ fn a_certificate_is_renewed_in_its_place_and_a_bad_one_is_not_taken() {
     assert!(said.code == Some(78) && said.err.contains("cert.pem"), "{said:?}");
 }
 
+/// The node answers before it has read the body, and closes.
+#[test]
+fn an_answer_that_comes_before_the_end_of_the_question_comes_whole() {
+    let server = start();
+    let body = server.home.path().join("body");
+    std::fs::write(&body, vec![b'x'; 1 << 20]).unwrap();
+    let body = format!("@{}", body.display());
+    for _ in 0..20 {
+        let args = ["/event", "-H", "Expect:", "-H", "authorization: Bearer wrong"];
+        let (status, told) = curl(&server, &[&args[..], &["--data-binary", &body]].concat());
+        assert!(status == 401 && told.contains("the token is not valid"), "{status} {told}");
+    }
+}
+
 #[test]
 fn who_speaks_no_tls_is_told_and_who_says_nothing_keeps_nobody_waiting() {
     let server = start();

@@ -179,10 +179,11 @@ async fn connection(
     shared: Shared,
     stream: TcpStream,
     remote: SocketAddr,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) {
+    let permit = Arc::new(permit);
     let app = &shared.app;
-    let stream = match begun(&shared, stream).await {
+    let stream = match begun(&shared, stream, &permit).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%error, peer = %remote, "connection ended before it began");
@@ -212,10 +213,16 @@ async fn connection(
 }
 
 /// The socket of a connection, behind its TLS if that is spoken.
-async fn begun(shared: &Shared, stream: TcpStream) -> std::io::Result<TcpStream> {
+async fn begun(
+    shared: &Shared,
+    stream: TcpStream,
+    permit: &Arc<OwnedSemaphorePermit>,
+) -> std::io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     match shared.app.tls.acceptor() {
-        Some(acceptor) => tls::unwrap(acceptor, stream, shared.header_timeout).await,
+        Some(acceptor) => {
+            tls::unwrap(acceptor, stream, shared.header_timeout, permit.clone()).await
+        }
         None => Ok(stream),
     }
 }

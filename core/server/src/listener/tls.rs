@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -96,11 +97,13 @@ fn read(cert: &Path, key: &Path) -> Result<ServerConfig, Problem> {
     Ok(config)
 }
 
-/// Shakes hands with a client; what it says and is told then goes through the socket that is returned.
+/// Shakes hands with a client; what it says and is told then goes through the socket that is returned. The client's
+/// `place` among the connections is its own until both are done with.
 pub(super) async fn unwrap(
     acceptor: TlsAcceptor,
     mut client: TcpStream,
     within: Duration,
+    place: Arc<OwnedSemaphorePermit>,
 ) -> io::Result<TcpStream> {
     let shake = async {
         let mut first = [0];
@@ -118,7 +121,11 @@ pub(super) async fn unwrap(
     for end in [&ours, &theirs] {
         end.set_nonblocking(true)?;
     }
-    tokio::spawn(carry(client, UnixStream::from_std(ours)?));
+    let ours = UnixStream::from_std(ours)?;
+    tokio::spawn(async move {
+        carry(client, ours).await;
+        drop(place);
+    });
     // What follows only reads, writes and shuts, which is the same for both kinds of socket.
     TcpStream::from_std(OwnedFd::from(theirs).into())
 }
@@ -128,20 +135,18 @@ async fn carry(client: tokio_rustls::server::TlsStream<TcpStream>, server: UnixS
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_server, mut to_server) = server.into_split();
     let up = async {
-        let ended = pieces(&mut from_client, &mut to_server).await;
-        // The end of what a client asks is not the end of what it is told.
+        let _ = pieces(&mut from_client, &mut to_server).await;
+        // However it ended, what the client is told by then is still to come.
         let _ = to_server.shutdown().await;
-        ended
     };
     let down = async {
-        let ended = pieces(&mut from_server, &mut to_client).await;
+        let _ = pieces(&mut from_server, &mut to_client).await;
         let _ = timeout(LINGER, to_client.shutdown()).await;
-        ended
     };
     tokio::pin!(up, down);
     tokio::select! {
-        _ = &mut down => drop(timeout(LINGER, up).await),
-        ended = &mut up => if ended.is_ok() { drop(down.await) },
+        () = &mut down => drop(timeout(LINGER, up).await),
+        () = &mut up => down.await,
     }
 }
 

@@ -304,6 +304,11 @@ impl Storm<'_> {
         for (number, seq) in told.iter() {
             assert_eq!(self.shown.posted.get(number), Some(seq), "event {number}");
         }
+        // The node knows the ids, and what it told first.
+        for (number, seq) in told.iter().take(500) {
+            let again = server.event(&general(&format!("event-{number}"), "k", 1.0)).json();
+            assert_eq!((&again["duplicate"], &again["seq"]), (&true.into(), &(*seq).into()));
+        }
         let [mut posted, mut echoed] = [&self.shown.posted, &self.shown.echoed]
             .map(|events| events.keys().copied().collect::<Vec<_>>());
         posted.sort_unstable();

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 const CHILD: &str = "SHIMMER_RING_CRASH_CHILD";
 
-fn config() -> RingConfig {
+pub(crate) fn config() -> RingConfig {
     RingConfig { capacity: 64, text_bytes: 8192, names: 64, dedup_window: 256, start_seq: 1 }
 }
 
@@ -26,12 +26,12 @@ fn open(dir: &Path, sync: SyncMode) -> (Ring, crate::Recovery) {
     Ring::open(&config(), &storage).expect("a ring with journal")
 }
 
-fn spec(key: &str) -> ConsumerSpec<'_> {
+pub(crate) fn spec(key: &str) -> ConsumerSpec<'_> {
     let wake = WakeTarget::Silent;
     ConsumerSpec { key, durable: true, gate: Gate::Host, start: Start::Oldest, wake }
 }
 
-fn entry<'a>(id: &'a str, head: &'a str, value: u64) -> Entry<'a> {
+pub(crate) fn entry<'a>(id: &'a str, head: &'a str, value: u64) -> Entry<'a> {
     Entry {
         time_ns: 0,
         received_ns: 0,

@@ -123,12 +123,13 @@ impl Opened {
                 replay.run(&old, writer, Some(&mut journal));
                 *journal.cursors_mut() = replay.take_cursors();
                 journal.save_all_cursors();
-                for (seq, key) in replay.ids.drain(..) {
-                    journal.put_id(seq, key);
-                }
                 journal
             }
         };
+        // The table outlives the records: ids that only these know are noted, those of lost events are not found again.
+        for (seq, key) in replay.ids.drain(..) {
+            journal.correct_id(seq, key);
+        }
         if let Some(temporary) = temporary {
             journal.set_first_hint(writer.last + 1);
             journal.file().rename(&temporary, &path)?;
@@ -137,7 +138,7 @@ impl Opened {
         writer.published = writer.last;
         writer.segment.hot().publish(writer.last);
         recovery.events = replay.events;
-        recovery.lost_events = replay.lost.iter().map(|lost| lost.end - lost.start).sum();
+        recovery.lost_events = replay.lost.iter().map(|(lost, _)| lost.end - lost.start).sum();
         recovery.cut_bytes = replay.cut_bytes;
         recovery.last = writer.last;
         recovery.first = if writer.oldest <= writer.last { writer.oldest } else { 0 };
@@ -154,10 +155,14 @@ struct Replay {
     hint_seq: u64,
     events: u64,
     cut_bytes: u64,
-    lost: Vec<Range<u64>>,
+    /// Sequences without a record, and where in the log theirs would begin.
+    lost: Vec<(Range<u64>, u64)>,
+    /// End of the record before.
+    read_to: u64,
     cursors: CursorTable,
     /// (sequence, position of its record), in order; the newest slots' worth.
     records: std::collections::VecDeque<(u64, u64)>,
+    /// Those of the log's events; at the end, all that belong into the table. 0 for one that is forgotten.
     ids: Vec<(u64, u128)>,
     end: (u64, Hint),
 }
@@ -171,6 +176,7 @@ impl Replay {
             events: 0,
             cut_bytes: 0,
             lost: Vec::new(),
+            read_to: 0,
             cursors: CursorTable::default(),
             records: std::collections::VecDeque::new(),
             ids: Vec::new(),
@@ -190,10 +196,12 @@ impl Replay {
         }
         let mut scan = Scan::new(file);
         self.hint_seq = scan.hint().seq;
+        self.read_to = scan.hint().position;
         while let Some(record) = scan.next_record() {
             if record.events > 0 && !self.reach(record.first, writer) {
                 continue;
             }
+            self.read_to = record.position + record.len as u64;
             let mut events = Vec::new();
             let mut moved = Vec::new();
             if !record.each(|event| events.push(event.clone()), |cursor| moved.push(cursor)) {
@@ -227,6 +235,9 @@ impl Replay {
         if beyond > writer.last || !self.started && self.hint_seq > 0 {
             self.reach(beyond + 1, writer);
         }
+        // After a loss of power the hint may be older than what was overwritten since. Those events were let go.
+        let overwritten = scan.position().saturating_sub(file.layout.log_bytes);
+        self.lost.retain(|(_, position)| *position >= overwritten);
         self.load_ids(file, writer);
     }
 
@@ -249,7 +260,7 @@ impl Replay {
             } else {
                 lost.clone().for_each(|seq| writer.restore_lost(seq));
             }
-            self.lost.push(lost);
+            self.lost.push((lost, self.read_to));
         }
         true
     }
@@ -272,18 +283,19 @@ impl Replay {
     /// prevented. An id whose event is lost is forgotten, so that it can be sent again.
     fn load_ids(&mut self, file: &JournalFile, writer: &mut Writer) {
         let oldest = (writer.last + 1).saturating_sub(self.window);
-        let kept = |seq: u64| {
-            (oldest..=writer.last).contains(&seq)
-                && !self.lost.iter().any(|lost| lost.contains(&seq))
-        };
+        let is_lost = |seq: u64| self.lost.iter().any(|(lost, _)| lost.contains(&seq));
         let mut ids: Vec<(u64, u128)> = Ids::new(file).iter().chain(self.ids.drain(..)).collect();
         // A key of 0 was written while no id was remembered.
-        ids.retain(|(seq, key)| *key != 0 && kept(*seq));
+        ids.retain(|(seq, key)| *key != 0 && (oldest..=writer.last).contains(seq));
         ids.sort_unstable();
         ids.dedup_by_key(|(seq, _)| *seq);
-        for (seq, key) in &ids {
-            // Of two with one id the first is the one that was acknowledged.
-            let _ = writer.dedup.remember(*key, *seq);
+        for (seq, key) in &mut ids {
+            if is_lost(*seq) {
+                *key = 0;
+            } else {
+                // Of two with one id the first is the one that was acknowledged.
+                let _ = writer.dedup.remember(*key, *seq);
+            }
         }
         self.ids = ids;
     }

@@ -7,6 +7,7 @@
 
 use crate::dedup::SipKey;
 use crate::error::{MapError, OpenError};
+use crate::fail;
 use crate::mapping::{Access, Mapping};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
@@ -265,6 +266,7 @@ impl JournalFile {
                 rustix::mm::MsyncFlags::SYNC,
             )?;
         }
+        fail::synced(start..range.end);
         Ok(())
     }
 }

@@ -166,8 +166,14 @@ impl Journal {
 
     /// Notes where the record of `seq` lies; sequences come in order.
     pub(crate) fn note(&mut self, seq: u64, position: u64) {
-        if self.known.is_empty() || self.known.end != seq {
+        let capacity = self.records.len() as u64;
+        if self.known.is_empty() || seq < self.known.end || seq - self.known.end >= capacity {
             self.known = seq..seq;
+        }
+        // Sequences that were lost before it have no record of their own; those before them are kept all the same.
+        for lost in self.known.end..seq {
+            let index = self.index(lost);
+            self.records[index] = position;
         }
         self.known.end = seq + 1;
         self.known.start =
@@ -297,13 +303,21 @@ impl Journal {
         fill_id(place, seq, key);
     }
 
+    /// Notes an id after a start, unless it is there. Most are, and their pages stay clean.
+    pub(crate) fn correct_id(&mut self, seq: u64, key: EventKey) {
+        let at = wrapped(seq, self.file.layout.window) as usize * ID_BYTES;
+        let mut wanted = [0; ID_BYTES];
+        fill_id(&mut wanted, seq, key);
+        if self.file.ids()[at..at + ID_BYTES] != wanted {
+            self.put_id(seq, key);
+        }
+    }
+
     /// Moves the hint to a record that stays, a step ahead so that it need not move often.
     fn move_hint(&mut self, place: &Range<u64>, needed: u64) {
         // The cursors of records that go are saved first.
         self.cursors.store(self.file.cursors_mut());
-        if self.mode == SyncMode::Always && self.file.sync_tables().is_err() {
-            self.failed = true;
-        }
+        self.sync_tables_if_always();
         let log = self.log_bytes();
         let wanted = place.end.saturating_sub(log) + log / HINT_STEPS;
         let (mut low, mut high) = (self.known.start, self.known.end);
@@ -318,6 +332,14 @@ impl Journal {
         let stays = if low < self.known.end { self.record_of(low) } else { place.start };
         let position = stays.min(needed).min(place.start);
         self.set_hint(position, low);
+        // A start that reads from the hint before would miss what is overwritten next, and forget its ids.
+        self.sync_tables_if_always();
+    }
+
+    fn sync_tables_if_always(&mut self) {
+        if self.mode == SyncMode::Always && self.file.sync_tables().is_err() {
+            self.failed = true;
+        }
     }
 
     /// States in a new file where its log begins; `next` is the sequence of the next event.

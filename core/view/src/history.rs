@@ -68,11 +68,11 @@ pub struct MinuteMean {
 }
 
 impl History {
-    /// Takes a sample and forgets those older than an hour. One that is not newer than the last is
-    /// dropped: the clock was set back, and time in a history only goes forward.
+    /// Takes a sample and forgets those older than an hour. Those that are not older than it are forgotten, too: the
+    /// clock was set back, perhaps by years, and time in a history only goes forward.
     pub fn push(&mut self, sample: Sample) {
-        if self.samples.back().is_some_and(|last| last.at_ns >= sample.at_ns) {
-            return;
+        while self.samples.back().is_some_and(|last| last.at_ns >= sample.at_ns) {
+            self.samples.pop_back();
         }
         while self.samples.front().is_some_and(|first| {
             self.samples.len() == MAX_SAMPLES || first.at_ns <= sample.at_ns - HOUR_NS
@@ -187,12 +187,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_adds_nothing() {
+    fn a_clock_that_goes_back_forgets_what_has_not_happened_yet() {
         let mut history = History::default();
-        history.push(sample(10));
-        history.push(sample(10));
-        history.push(sample(3));
-        assert_eq!(history.fine().collect::<Vec<_>>(), [&sample(10)]);
+        for at in [1, 10, 10, 11, 3, 4] {
+            history.push(sample(at));
+        }
+        assert_eq!(history.fine().collect::<Vec<_>>(), [&sample(1), &sample(3), &sample(4)]);
     }
 
     #[test]

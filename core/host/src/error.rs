@@ -64,6 +64,9 @@ pub enum CallError {
     /// It did not answer in time.
     #[error("the plugin did not answer in time")]
     Deadline,
+    /// It did what was asked, and that cannot be saved: ask again.
+    #[error("what the plugin did cannot be saved")]
+    Unsaved,
     /// It answered with a failure.
     #[error("the plugin failed: {0}")]
     Failed(String),

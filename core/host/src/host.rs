@@ -228,6 +228,7 @@ impl PluginHost {
                 names.push(name.to_owned());
                 let part = dir.join("emitters.part");
                 std::fs::write(&part, names.join("\n") + "\n")?;
+                std::fs::File::open(&part)?.sync_all()?;
                 std::fs::rename(part, &path)?;
                 names.len() - 1
             }

@@ -60,6 +60,8 @@ impl DataDir {
         let id = format!("node-{:08x}", random_u32()?);
         let draft = self.path.join("node_id.new");
         fs::write(&draft, format!("{id}\n")).map_err(fault)?;
+        // A loss of power must not leave a name without contents, with which no node starts.
+        File::open(&draft).and_then(|file| file.sync_all()).map_err(fault)?;
         fs::rename(&draft, &file).map_err(fault)?;
         Ok(id)
     }

@@ -24,10 +24,14 @@ pub enum ServerError {
         source: io::Error,
     },
     /// Stop the other node first.
-    #[error("the data directory {0} is in use by another node")]
+    #[error(
+        "the data directory {0} is in use by another node; stop it, or choose another with --data-dir"
+    )]
     Locked(PathBuf),
     /// Choose another address.
-    #[error("cannot listen on {address}: {source}")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another with --host and --port, or stop what holds it"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,

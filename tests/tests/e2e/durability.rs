@@ -2,3 +2,5 @@
 
 mod crashes;
 mod ends;
+
+pub(crate) use ends::one_line;

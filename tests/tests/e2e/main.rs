@@ -11,6 +11,7 @@ mod dao;
 mod deflate;
 mod detect;
 mod durability;
+mod environment;
 mod federation;
 mod flood;
 mod fractal;

@@ -2,6 +2,7 @@
 //!
 //! The rule: whatever a test waits for has a deadline, and no server ends its life with a panic in its log.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -70,14 +71,18 @@ pub(crate) fn plugin_table(name: &str) -> String {
 pub(crate) struct Home {
     dir: Arc<tempfile::TempDir>,
     env: Vec<(String, String)>,
-    under: Option<PathBuf>,
+    /// Program and arguments that run the program.
+    under: Vec<OsString>,
 }
 
 impl Home {
     /// A folder with this configuration; data folder, address and token are given by the environment.
     pub(crate) fn new(toml: &str) -> Self {
-        let home =
-            Self { dir: Arc::new(tempfile::tempdir().unwrap()), env: Vec::new(), under: None };
+        let home = Self {
+            dir: Arc::new(tempfile::tempdir().unwrap()),
+            env: Vec::new(),
+            under: Vec::new(),
+        };
         home.configure(toml);
         home.env("DASHBOARD_TOKEN", TOKEN)
     }
@@ -97,8 +102,30 @@ impl Home {
 
     /// Runs the program as a kernel without Landlock would.
     pub(crate) fn on_an_old_kernel(mut self) -> Self {
-        self.under = Some(built(target_dir().join("examples/fixture_old_kernel")));
+        self.under = vec![built(target_dir().join("examples/fixture_old_kernel")).into()];
         self
+    }
+
+    /// Runs the program by a shell script, in which it is `"$@"`.
+    pub(crate) fn by_script(mut self, script: &str) -> Self {
+        self.under = ["sh", "-euc", script, "sh"].map(OsString::from).into();
+        self
+    }
+
+    /// Likewise in a namespace of its own, where anybody may mount.
+    pub(crate) fn by_mounting_script(self, script: &str) -> Self {
+        let mut home = self.by_script(script);
+        home.under.splice(0..0, ["unshare", "--map-root-user", "--mount"].map(OsString::from));
+        let mut probe = Command::new("unshare");
+        probe.args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
+        let probed = finish(probe, "");
+        assert_eq!(
+            probed.code,
+            Some(0),
+            "user namespaces with mounts are needed: apt-get install util-linux mount, sysctl \
+             kernel.apparmor_restrict_unprivileged_userns=0, or run as root: {probed:?}"
+        );
+        home
     }
 
     /// Writes another configuration. The bundled plugins run only where it speaks of them.
@@ -128,8 +155,9 @@ impl Home {
     /// The program with these arguments, in this folder and with nothing of the outer environment but PATH and HOME,
     /// which the tools that it may start need.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(self.under.clone().unwrap_or_else(shimmer));
-        command.args(self.under.as_ref().map(|_| shimmer()));
+        let mut words = self.under.iter().cloned().chain([shimmer().into_os_string()]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         command.args(args).current_dir(self.path()).env_clear();
         for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));

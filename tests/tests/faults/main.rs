@@ -11,6 +11,7 @@ mod hostile;
 mod isolation;
 mod lies;
 mod limits;
+mod pauses;
 mod rehearsal;
 mod reload;
 mod sandbox;

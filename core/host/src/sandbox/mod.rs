@@ -54,7 +54,7 @@ pub(crate) fn die_with_parent(host_pid: u32) -> Result<(), String> {
 }
 
 fn limit_resources(limits: &Limits) -> Result<(), String> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let both = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
     // RLIMIT_DATA counts private writable mappings, thread stacks included, so it leaves room above the resident
     // limit, which the host watches; it stops a single absurd allocation at once.
@@ -68,7 +68,10 @@ fn limit_resources(limits: &Limits) -> Result<(), String> {
         (Resource::Nice, 0),
         (Resource::Rtprio, 0),
     ] {
-        setrlimit(resource, both(value)).map_err(|why| format!("limit {resource:?}: {why}"))?;
+        // The host's own limit may be lower, and only root could raise it.
+        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        setrlimit(resource, both(value.min(most)))
+            .map_err(|why| format!("limit {resource:?}: {why}"))?;
     }
     Ok(())
 }

@@ -83,6 +83,8 @@ pub struct Card {
     pub quarantined: Vec<u64>,
     /// Why it died or was refused, last.
     pub last_error: Option<String>,
+    /// Whether its state could be saved when that was tried last.
+    pub is_state_saved: bool,
     /// How long its calls took.
     pub durations: Durations,
 }
@@ -172,6 +174,7 @@ pub(crate) struct Facts {
     pub(crate) quarantined_count: u64,
     pub(crate) quarantined: Vec<u64>,
     pub(crate) last_error: Option<String>,
+    pub(crate) is_state_saved: bool,
     pub(crate) durations: Durations,
     pub(crate) past_durations: Durations,
 }
@@ -192,6 +195,7 @@ impl Shared {
                 quarantined_count: 0,
                 quarantined: Vec::new(),
                 last_error: None,
+                is_state_saved: true,
                 durations: Durations::default(),
                 past_durations: Durations::default(),
             }),
@@ -244,6 +248,7 @@ impl Shared {
             quarantined_count: facts.quarantined_count,
             quarantined: facts.quarantined.clone(),
             last_error: facts.last_error.clone(),
+            is_state_saved: facts.is_state_saved,
             durations: facts.past_durations.plus(&facts.durations),
         }
     }
@@ -265,7 +270,14 @@ pub(crate) type Reply = Box<dyn FnOnce(Result<crate::wire::HttpAnswer, crate::Ca
 #[derive(Default)]
 pub(crate) struct OpenCalls {
     next_id: u64,
-    open: HashMap<u64, (Instant, Reply)>,
+    open: HashMap<u64, OpenCall>,
+}
+
+struct OpenCall {
+    deadline: Instant,
+    /// Whether it may change something.
+    writes: bool,
+    reply: Reply,
 }
 
 /// Most open requests of one plugin.
@@ -273,34 +285,44 @@ pub(crate) const MAX_OPEN_CALLS: usize = 512;
 
 impl OpenCalls {
     /// Notes a request; `Err` gives the reply back when too many are open.
-    pub(crate) fn open(&mut self, deadline: Instant, reply: Reply) -> Result<u64, Reply> {
+    pub(crate) fn open(
+        &mut self,
+        deadline: Instant,
+        writes: bool,
+        reply: Reply,
+    ) -> Result<u64, Reply> {
         if self.open.len() >= MAX_OPEN_CALLS {
             return Err(reply);
         }
         self.next_id += 1;
-        self.open.insert(self.next_id, (deadline, reply));
+        self.open.insert(self.next_id, OpenCall { deadline, writes, reply });
         Ok(self.next_id)
     }
 
     /// Takes the reply of a request.
     pub(crate) fn close(&mut self, id: u64) -> Option<Reply> {
-        self.open.remove(&id).map(|(_, reply)| reply)
+        self.open.remove(&id).map(|call| call.reply)
+    }
+
+    /// Whether a request may change something.
+    pub(crate) fn writes(&self, id: u64) -> bool {
+        self.open.get(&id).is_some_and(|call| call.writes)
     }
 
     /// Takes the replies whose deadline has passed.
     pub(crate) fn overdue(&mut self, now: Instant) -> Vec<Reply> {
         let ids: Vec<_> =
-            self.open.iter().filter(|(_, (due, _))| *due <= now).map(|(id, _)| *id).collect();
+            self.open.iter().filter(|(_, call)| call.deadline <= now).map(|(id, _)| *id).collect();
         ids.into_iter().filter_map(|id| self.close(id)).collect()
     }
 
     /// Takes all replies.
     pub(crate) fn drain(&mut self) -> Vec<Reply> {
-        self.open.drain().map(|(_, (_, reply))| reply).collect()
+        self.open.drain().map(|(_, call)| call.reply).collect()
     }
 
     /// The next deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.open.values().map(|(due, _)| *due).min()
+        self.open.values().map(|call| call.deadline).min()
     }
 }

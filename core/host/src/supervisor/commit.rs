@@ -11,7 +11,7 @@ use super::run::Supervisor;
 use super::unix_now_ns;
 use crate::effects::Refusal;
 use crate::log_tail::LINE_BYTES;
-use crate::wire::{Effect, FromGuest, RelayedEvent, Series, ToGuest};
+use crate::wire::{Effect, FromGuest, HttpAnswer, RelayedEvent, Series, ToGuest};
 use crate::{CallError, guest};
 
 /// A transaction that waits for room in the ring.
@@ -52,13 +52,7 @@ impl Supervisor {
                     self.log(level, "log", line);
                 }
             }
-            FromGuest::Answer { id, answer } => {
-                if let Some(reply) = self.calls.close(id) {
-                    let answer = answer.and_then(guest::checked);
-                    let failed = |why| CallError::Failed(cut(why, guest::MAX_REASON_BYTES));
-                    reply(answer.map_err(failed));
-                }
-            }
+            FromGuest::Answer { id, answer } => self.answer(id, answer),
             FromGuest::State { cursor, blob } => self.take_state(cursor, &blob),
             FromGuest::Series { series, values } => self.take_series(Some(series), values),
             FromGuest::Values(values) => self.take_series(None, values),
@@ -97,6 +91,17 @@ impl Supervisor {
             }
             Err(Failure::Status(status)) => self.acknowledge(pending.id, Err(status.0)),
         }
+    }
+
+    /// Passes an answer on. The state came before it: a success that would not outlive the process is none.
+    fn answer(&mut self, id: u64, answer: Result<HttpAnswer, String>) {
+        let writes = self.calls.writes(id);
+        let Some(reply) = self.calls.close(id) else { return };
+        let failed = |why| CallError::Failed(cut(why, guest::MAX_REASON_BYTES));
+        let answer = answer.and_then(guest::checked).map_err(failed);
+        let is_done = answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status));
+        let is_lost = writes && is_done && !self.shared.facts().is_state_saved;
+        reply(if is_lost { Err(CallError::Unsaved) } else { answer });
     }
 
     fn emit(&mut self, id: u64, effect: Effect) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use shimmer_ring::{ConsumerSpec, ControlPage, Gate, Start, WakeTarget};
+use shimmer_ring::{ConsumerSpec, ControlPage, Gate, MapError, Start, WakeTarget};
 
 use super::card::State;
 use super::run::{Supervisor, Up};
@@ -15,8 +15,38 @@ use crate::config::{Delivery, Isolation};
 use crate::manifest::Manifest;
 use crate::wire::{Begin, Hello, ToGuest};
 
+/// Why nothing was started.
+pub(super) enum Unlaunched {
+    /// What cannot be loaded will not load by itself.
+    Refused(String),
+    /// The system has no descriptors, memory or room for it now.
+    Later(String),
+}
+
+impl From<String> for Unlaunched {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+impl Unlaunched {
+    fn by_system(reason: String, why: &io::Error) -> Self {
+        match why.raw_os_error() {
+            Some(
+                libc::EMFILE
+                | libc::ENFILE
+                | libc::ENOMEM
+                | libc::EAGAIN
+                | libc::ENOSPC
+                | libc::EDQUOT,
+            ) => Self::Later(reason),
+            _ => Self::Refused(reason),
+        }
+    }
+}
+
 impl Supervisor {
-    pub(super) fn launch(&mut self) -> Result<Up, String> {
+    pub(super) fn launch(&mut self) -> Result<Up, Unlaunched> {
         self.launches += 1;
         if self.launches > 1 {
             self.shared.facts().restarts += 1;
@@ -25,20 +55,28 @@ impl Supervisor {
             Some(copy) => copy.clone(),
             None => {
                 let original = self.context.config.library(&self.config);
-                let copy = self
-                    .store
-                    .copy_library(&original)
-                    .map_err(|why| self.context.config.cannot_read(&self.config, &why))?;
+                let copy = self.store.copy_library(&original).map_err(|why| {
+                    let reason = self.context.config.cannot_read(&self.config, &why);
+                    Unlaunched::by_system(reason, &why)
+                })?;
                 self.library.insert(copy).clone()
             }
         };
-        let control =
-            Arc::new(ControlPage::create().map_err(|why| format!("control page: {why}"))?);
+        let control = Arc::new(ControlPage::create().map_err(|why| {
+            let reason = format!("control page: {why}");
+            match &why {
+                MapError::System(source) => {
+                    Unlaunched::by_system(format!("{reason}: {source}"), source)
+                }
+                _ => reason.into(),
+            }
+        })?);
         self.attach(&control)?;
         let hello = Hello::new(&self.context.config, &self.config, &library, self.rules.emitter);
         if !hello.folder.is_empty() {
-            private_folder(Path::new(&hello.folder))
-                .map_err(|why| format!("its folder {}: {why}", hello.folder))?;
+            private_folder(Path::new(&hello.folder)).map_err(|why| {
+                Unlaunched::by_system(format!("its folder {}: {why}", hello.folder), &why)
+            })?;
         }
         let guest = match self.config.isolation {
             Isolation::Process => Guest::spawn_process(
@@ -60,7 +98,7 @@ impl Supervisor {
                 })
             }
         }
-        .map_err(|why| format!("cannot start: {why}"))?;
+        .map_err(|why| Unlaunched::by_system(format!("cannot start: {why}"), &why))?;
         let now = Instant::now();
         let violations = self.consumer.as_ref().map_or(0, |consumer| consumer.violations());
         self.shared.live().control = Some(Arc::clone(&control));
@@ -130,9 +168,13 @@ impl Supervisor {
         if !has_state {
             return Ok(begin);
         }
-        let saved = self.store.load_state().unwrap_or_else(|why| {
-            self.host_log(4, &why);
-            None
+        // The ring has let go what comes before a state that could not be saved, so that no older one will do.
+        let unsaved = self.unsaved.as_ref().map(|(cursor, blob, _)| (*cursor, blob.clone()));
+        let saved = unsaved.or_else(|| {
+            self.store.load_state().unwrap_or_else(|why| {
+                self.host_log(4, &why);
+                None
+            })
         });
         let Some((saved_at, blob)) = saved else {
             // The first of all saves: an empty one, so that a death before the next replays from here.
@@ -162,10 +204,22 @@ impl Supervisor {
     }
 
     /// Saves a state; the ring keeps what came after it.
-    pub(super) fn save_state(&self, cursor: u64, blob: &[u8]) {
-        if let Err(why) = self.store.save_state(cursor, blob) {
-            self.host_log(4, &format!("its state cannot be saved: {why}"));
-            self.shared.facts().last_error = Some(format!("state not saved: {why}"));
+    pub(super) fn save_state(&mut self, cursor: u64, blob: &[u8]) {
+        let saved = self.store.save_state(cursor, blob);
+        self.unsaved = saved.is_err().then(|| (cursor, blob.to_vec(), Instant::now()));
+        let was_saved = std::mem::replace(&mut self.shared.facts().is_state_saved, saved.is_ok());
+        match saved {
+            Ok(()) if !was_saved => {
+                self.host_log(2, "its state is saved again");
+                self.shared.facts().last_error = None;
+            }
+            Ok(()) => {}
+            Err(why) => {
+                if was_saved {
+                    self.host_log(4, &format!("its state cannot be saved: {why}"));
+                }
+                self.shared.facts().last_error = Some(format!("state not saved: {why}"));
+            }
         }
         // Also after a failure: ingest must not stop for it.
         self.hold(cursor);

@@ -10,6 +10,7 @@ use shimmer_ring::{ConsumerHandle, ControlPage, Producer, Ring};
 use super::card::{OpenCalls, Shared, State};
 use super::commit::Pending;
 use super::inbox::{Command, Done, Inbox};
+use super::launch::Unlaunched;
 use super::policy::{Crash, Policy, Verdict};
 use super::store::Store;
 use super::transport::{Ending, Guest};
@@ -27,6 +28,8 @@ use crate::{CallError, ControlError, HostEvents};
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 /// How often a running plugin is looked at when nothing happens.
 const LOOK: Duration = Duration::from_millis(100);
+/// Time from one try to start a plugin to the next while the system has no room for it.
+const ROOM_AGAIN: Duration = Duration::from_millis(500);
 
 /// What all supervisors share.
 pub(crate) struct Context {
@@ -47,6 +50,8 @@ pub(crate) struct Supervisor {
     pub(super) producer: Producer,
     pub(super) consumer: Option<Arc<ConsumerHandle>>,
     pub(super) store: Store,
+    /// The newest state, where it could not be saved, and when that was tried.
+    pub(super) unsaved: Option<(u64, Vec<u8>, Instant)>,
     pub(super) library: Option<PathBuf>,
     pub(super) policy: Policy,
     pub(super) rules: EmitRules,
@@ -88,6 +93,8 @@ pub(super) struct Up {
     pub(super) control: Arc<ControlPage>,
     pub(super) launched: Instant,
     pub(super) started: bool,
+    /// When the host looked at it last.
+    pub(super) looked: Instant,
     pub(super) pending: Option<Pending>,
     pub(super) heartbeat: (u64, Instant),
     pub(super) progress: (u64, Instant),
@@ -131,6 +138,7 @@ impl Supervisor {
             inbox,
             consumer: None,
             store,
+            unsaved: None,
             library: None,
             policy: Policy::default(),
             rules,
@@ -336,14 +344,18 @@ impl Supervisor {
     fn launch_or_bury(&mut self) {
         match self.launch() {
             Ok(up) => self.up = Some(up),
-            Err(reason) => {
+            Err(why) => {
+                let (Unlaunched::Refused(reason) | Unlaunched::Later(reason)) = &why;
                 self.shared.live().settle();
-                self.host_log(4, &reason);
-                self.shared.facts().last_error = Some(reason.clone());
-                if self.roll_back(&reason) {
+                let before = self.shared.facts().last_error.replace(reason.clone());
+                if before.as_ref() != Some(reason) {
+                    self.host_log(4, reason);
+                }
+                if self.roll_back(reason) {
                     self.next = Next::Launch(Instant::now());
+                } else if matches!(why, Unlaunched::Later(_)) && !self.shutdown {
+                    self.next = Next::Launch(Instant::now() + ROOM_AGAIN);
                 } else {
-                    // What cannot be loaded will not load by itself.
                     self.go_down(State::Crashed);
                 }
             }
@@ -493,7 +505,7 @@ impl Supervisor {
         let Some(up) = self.up.as_mut().filter(|up| up.started && up.stopping.is_none()) else {
             return reply(Err(CallError::Down(state)));
         };
-        match self.calls.open(deadline, reply) {
+        match self.calls.open(deadline, call.writes, reply) {
             Err(reply) => reply(Err(CallError::Busy)),
             Ok(id) => {
                 if up.guest.send(ToGuest::Call { id, call }).is_err()

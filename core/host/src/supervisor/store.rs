@@ -56,7 +56,8 @@ impl Store {
         let mut file = fs::File::create(&part)?;
         file.write_all(&header)?;
         file.write_all(blob)?;
-        drop(file);
+        // The name must not reach the disk before the bytes: after a loss of power it would be a state that is damaged.
+        file.sync_data()?;
         fs::rename(part, self.state_path())
     }
 

@@ -392,7 +392,7 @@ fn signal_name(signal: i32) -> &'static str {
         libc::SIGBUS => " (bus error)",
         libc::SIGILL => " (illegal instruction)",
         libc::SIGFPE => " (arithmetic fault)",
-        libc::SIGKILL => " (kill)",
+        libc::SIGKILL => " (kill: by somebody, or by the kernel when memory ran out)",
         libc::SIGTERM => " (terminate)",
         libc::SIGSYS => " (forbidden system call)",
         _ => "",

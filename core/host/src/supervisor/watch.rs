@@ -14,6 +14,10 @@ use crate::process::Usage;
 /// How often what it uses is held against its limits: a thread more takes microseconds, and memory fills by gigabytes a
 /// second.
 const SAMPLE: Duration = Duration::from_millis(100);
+/// Longest time between two looks of a host that runs.
+const ABSENCE: Duration = Duration::from_secs(1);
+/// Time from one try to save a state that could not be saved to the next.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
 /// Time over which its share of the processor is told; the kernel counts in hundredths of a second.
 const CPU_WINDOW: Duration = Duration::from_secs(1);
 
@@ -29,6 +33,7 @@ impl Up {
             control,
             launched: now,
             started: false,
+            looked: now,
             pending: None,
             heartbeat: (0, now),
             progress: (0, now),
@@ -43,11 +48,33 @@ impl Up {
             violations_before: violations,
         }
     }
+
+    /// A host that was stopped, or got no processor, did not look: that time counts for no deadline.
+    fn forgive(&mut self, now: Instant) {
+        let absent = now - std::mem::replace(&mut self.looked, now);
+        if absent < ABSENCE {
+            return;
+        }
+        let times = [&mut self.launched, &mut self.heartbeat.1, &mut self.progress.1];
+        let pending = self.pending.as_mut().map(|pending| &mut pending.since);
+        let stopping = self.stopping.as_mut().map(|(until, _)| until);
+        for time in times.into_iter().chain(pending).chain(stopping) {
+            *time += absent;
+        }
+    }
 }
 
 impl Supervisor {
     pub(super) fn watch(&mut self) {
         let now = Instant::now();
+        if let Some(up) = &mut self.up {
+            up.forgive(now);
+        }
+        if self.unsaved.as_ref().is_some_and(|(_, _, tried)| now - *tried >= SAVE_AGAIN)
+            && let Some((cursor, blob, _)) = self.unsaved.take()
+        {
+            self.save_state(cursor, &blob);
+        }
         self.follow();
         if let Some(reason) = self.overdue(now).or_else(|| self.nonsense()) {
             return self.kill(reason);

@@ -21,7 +21,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -53,6 +53,8 @@ const TURN_AWAY_WITHIN: Duration = Duration::from_millis(200);
 /// Longest wait for the first request of a connection when the node stops.
 const FIRST_REQUEST_WITHIN: Duration = Duration::from_millis(200);
 const TURN_AWAY_AT_ONCE: usize = 256;
+/// Time from one line about connections that cannot be accepted to the next.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// A bound listener.
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Listener {
             local: self.address,
             stop: stop.clone(),
         };
+        let mut told = None;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -129,7 +132,10 @@ impl Listener {
                 Err(error) if is_transient(&error) => {}
                 Err(error) => {
                     // Out of descriptors or memory: accepting again at once would only spin.
-                    tracing::warn!(%error, "cannot accept connections");
+                    if told.is_none_or(|told: Instant| told.elapsed() >= TOLD_EVERY) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%error, "cannot accept connections; they wait");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

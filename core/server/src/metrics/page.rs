@@ -205,7 +205,7 @@ fn audit(app: &App, sheet: &mut Sheet) {
 type Figure = fn(&Card) -> f64;
 
 fn plugins(cards: &[Card], sheet: &mut Sheet) {
-    let gauges: [(&str, &str, Figure); 5] = [
+    let gauges: [(&str, &str, Figure); 6] = [
         ("shimmer_plugin_cpu_percent", "Processor use, 100 = one core.", |c| c.cpu_percent),
         ("shimmer_plugin_resident_memory_bytes", "Private resident memory.", |c| {
             c.memory_bytes as f64
@@ -218,6 +218,9 @@ fn plugins(cards: &[Card], sheet: &mut Sheet) {
         }),
         ("shimmer_plugin_up", "Whether it runs.", |c| {
             f64::from(u8::from(c.state == State::Running))
+        }),
+        ("shimmer_plugin_state_unsaved", "Whether its state could not be saved last.", |c| {
+            f64::from(u8::from(!c.is_state_saved))
         }),
     ];
     let counters: [(&str, &str, Figure); 6] = [

@@ -21,8 +21,11 @@ pub(crate) fn health(ask: &Ask<'_>) -> Result<Answer, Refused> {
 /// `GET /ready`: 503 until the plugins have settled, and while the node is stopping.
 pub(crate) fn ready(ask: &Ask<'_>) -> Result<Answer, Refused> {
     let app = ask.app;
+    let cards = app.plugins.host().cards();
+    let unsaved: Vec<&str> =
+        cards.iter().filter(|card| !card.is_state_saved).map(|card| &*card.name).collect();
     let plugins: serde_json::Map<String, serde_json::Value> =
-        app.plugins.host().cards().into_iter().map(|card| (card.name, json!(card.state))).collect();
+        cards.iter().map(|card| (card.name.clone(), json!(card.state))).collect();
     let reason = if app.is_draining() {
         "the node is stopping"
     } else if !app.plugins.host().settled() {
@@ -32,7 +35,10 @@ pub(crate) fn ready(ask: &Ask<'_>) -> Result<Answer, Refused> {
         // What does not keep the node from working, but somebody should look at.
         let audit = app.audit.state();
         if audit.waiting > 0 {
-            told["degraded"] = json!({ "audit": { "waiting": audit.waiting, "lost": audit.lost } });
+            told["degraded"]["audit"] = json!({ "waiting": audit.waiting, "lost": audit.lost });
+        }
+        if !unsaved.is_empty() {
+            told["degraded"]["unsaved_state"] = json!(unsaved);
         }
         return Ok(Answer::value(&told));
     };

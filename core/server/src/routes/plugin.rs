@@ -192,6 +192,10 @@ impl Dispatch {
                 Problem::busy(format!("the plugin {plugin} has too many open requests"))
                     .member("plugin", plugin)
             }
+            CallError::Unsaved => {
+                Problem::busy(format!("what the plugin {plugin} did cannot be saved; ask again"))
+                    .member("plugin", plugin)
+            }
             CallError::Failed(why) => {
                 tracing::warn!(plugin, why, "a plugin failed on a request");
                 let detail = format!("the plugin {plugin} failed on this request");

@@ -11,7 +11,7 @@ use crate::server::{Home, Said, TOKEN, TestServer, general, plugin_table, wait};
 
 /// Exit code 1 and one line that says this.
 #[track_caller]
-fn one_line(said: &Said, text: &str) {
+pub(crate) fn one_line(said: &Said, text: &str) {
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.starts_with("error: ") && said.err.contains(text), "{said:?}");
     assert_eq!((said.err.lines().count(), said.out.as_str()), (1, ""), "{said:?}");
@@ -28,11 +28,14 @@ fn run_node(home: &Home, more: &[&str]) -> Said {
 #[test]
 fn what_keeps_a_node_from_running_is_one_line() {
     let server = TestServer::start();
-    one_line(&run_node(&server.home, &["--port", "0"]), "in use by another node");
+    one_line(&run_node(&server.home, &["--port", "0"]), "in use by another node; stop it");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let home = Home::new("");
-    one_line(&run_node(&home, &["--port", &port]), &format!("127.0.0.1:{port}"));
+    one_line(
+        &run_node(&home, &["--port", &port]),
+        &format!("127.0.0.1:{port}: Address already in use"),
+    );
     let config = home.config();
     let unwritable = |dir: &str| {
         home.run(&["run", "--config", config.to_str().unwrap(), "--data-dir", dir, "--port", "0"])

@@ -67,3 +67,11 @@ fn a_plugin_that_is_woken_often_is_no_liar() {
     let card = bench.caught_up("threads");
     assert_eq!((card.crash_count, card.last_error), (0, None));
 }
+
+#[test]
+fn one_that_only_says_that_it_is_busy_does_not_hold_the_ring_for_ever() {
+    let mut bench = Bench::new(vec![plugin("lie")]);
+    bench.post("order", 0..1, r#"{"lie":"busy"}"#);
+    let card = bench.until("lie", "be ended", |card| card.crash_count > 0);
+    assert!(card.last_error.unwrap().contains("made no progress"));
+}

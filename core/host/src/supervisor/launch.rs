@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shimmer_ring::{ConsumerSpec, ControlPage, Gate, MapError, Start, WakeTarget};
 
@@ -44,6 +44,9 @@ impl Unlaunched {
         }
     }
 }
+
+/// Longest time that an event may take when it is played again; the ring goes round faster than that.
+const REPLAY_EACH: Duration = Duration::from_millis(10);
 
 impl Supervisor {
     pub(super) fn launch(&mut self) -> Result<Up, Unlaunched> {
@@ -137,6 +140,9 @@ impl Supervisor {
         let Some(up) = &mut self.up else { return };
         match verdict {
             Ok(begin) => {
+                let events = begin.replay_to.saturating_sub(begin.cursor);
+                let events = u32::try_from(events).unwrap_or(u32::MAX);
+                up.replays_until = Instant::now() + REPLAY_EACH.saturating_mul(events);
                 self.shared.facts().manifest = Some(manifest);
                 if up.guest.send(ToGuest::Begin(Box::new(begin))).is_err() {
                     self.kill("it does not read what the host sends".into());

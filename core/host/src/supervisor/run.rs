@@ -96,6 +96,8 @@ pub(super) struct Up {
     /// When the host looked at it last.
     pub(super) looked: Instant,
     pub(super) pending: Option<Pending>,
+    /// When its replay, which moves no cursor, must be done.
+    pub(super) replays_until: Instant,
     pub(super) heartbeat: (u64, Instant),
     pub(super) progress: (u64, Instant),
     pub(super) sampled: Instant,
@@ -196,6 +198,9 @@ impl Supervisor {
         }
         if let Some(deadline) = self.calls.next_deadline() {
             until = until.min(deadline);
+        }
+        if self.unsaved.is_some() {
+            until = until.min(now + LOOK);
         }
         let left = until.saturating_duration_since(now);
         let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });

@@ -35,6 +35,7 @@ impl Up {
             started: false,
             looked: now,
             pending: None,
+            replays_until: now,
             heartbeat: (0, now),
             progress: (0, now),
             sampled: now,
@@ -99,14 +100,18 @@ impl Supervisor {
         if up.heartbeat.0 != beat {
             up.heartbeat = (beat, now);
         }
-        let place = consumer.cursor().max(up.control.processing());
+        // A replay moves nothing that only the host can move: what the page says is believed as long as one may take.
+        let replays = now < up.replays_until;
+        let place = match replays {
+            true => consumer.cursor().max(up.control.processing()),
+            false => consumer.cursor(),
+        };
         if up.progress.0 != place || consumer.lag() == 0 || up.pending.is_some() {
             up.progress = (place, now);
         }
         if beat % 2 == 1 && now - up.heartbeat.1 > deadline {
             return Some(format!("a call took longer than {seconds} s"));
         }
-        // A replay moves nothing that the host sees but the heartbeat.
         // Whoever else holds the ring full is ended at this deadline too; what still has no room after twice the time
         // never will.
         if up.pending.as_ref().is_some_and(|pending| now - pending.since > deadline * 2) {
@@ -114,8 +119,12 @@ impl Supervisor {
                 "the ring has no room for its effects: it emits more than it consumes".into(),
             );
         }
-        (now - up.progress.1 > deadline && now - up.heartbeat.1 > deadline)
-            .then(|| format!("events waited and it made no progress for {seconds} s"))
+        let idle = now - up.progress.1;
+        let is_silent = now - up.heartbeat.1 > deadline;
+        // A call each of events, of time and of a request may lie between two steps, and each may take its time.
+        let is_stuck = idle > deadline * 3 && !replays;
+        (is_stuck || (idle > deadline && is_silent))
+            .then(|| format!("events waited and it made no progress for {} s", idle.as_secs()))
     }
 
     fn nonsense(&mut self) -> Option<String> {

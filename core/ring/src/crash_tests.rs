@@ -5,6 +5,8 @@
 //! The child is this test binary again, told by a variable. `SHIMMER_RING_KILLS` sets how often
 //! each way of dying is tried.
 
+mod power;
+
 use crate::{
     ConsumerSpec, CopyBuf, Entry, Gate, Outcome, Reserve, Ring, RingConfig, Start, Storage,
     Submission, SyncMode, WakeTarget, fail,
@@ -16,7 +18,7 @@ use std::process::{Command, Stdio};
 
 const CHILD: &str = "SHIMMER_RING_CRASH_CHILD";
 
-pub(crate) fn config() -> RingConfig {
+fn config() -> RingConfig {
     RingConfig { capacity: 64, text_bytes: 8192, names: 64, dedup_window: 256, start_seq: 1 }
 }
 
@@ -26,12 +28,12 @@ fn open(dir: &Path, sync: SyncMode) -> (Ring, crate::Recovery) {
     Ring::open(&config(), &storage).expect("a ring with journal")
 }
 
-pub(crate) fn spec(key: &str) -> ConsumerSpec<'_> {
+fn spec(key: &str) -> ConsumerSpec<'_> {
     let wake = WakeTarget::Silent;
     ConsumerSpec { key, durable: true, gate: Gate::Host, start: Start::Oldest, wake }
 }
 
-pub(crate) fn entry<'a>(id: &'a str, head: &'a str, value: u64) -> Entry<'a> {
+fn entry<'a>(id: &'a str, head: &'a str, value: u64) -> Entry<'a> {
     Entry {
         time_ns: 0,
         received_ns: 0,

@@ -42,8 +42,6 @@ mod layout;
 mod mapping;
 #[cfg(not(any(loom, shuttle)))]
 mod names;
-#[cfg(all(test, not(any(loom, shuttle))))]
-mod power_tests;
 #[cfg(not(any(loom, shuttle)))]
 mod producer;
 #[cfg(all(any(test, fuzzing), not(any(loom, shuttle))))]

@@ -14,6 +14,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 fn a_node_that_was_stopped_goes_on_where_it_was() {
     let server = TestServer::with(&plugin_table("counter"));
     server.general("before", "k", 1.0);
+    wait("its echo", || server.json("/snapshot?kind=echo")["count"] == 1);
     let mut stream = Wire::open(server.address);
     stream.write(&Request::new("GET", "/stream/sse?kind=k&heartbeat=1").bytes());
     assert_eq!(stream.head_answer().status, 200);

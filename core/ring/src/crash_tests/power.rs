@@ -7,7 +7,7 @@
 //! was seen: for each page its content at the last synchronisation or at any moment since, and for some pages a mixture
 //! of sectors. `SHIMMER_RING_CUTS` sets how often the power goes, `SHIMMER_RING_SEED` when and with which pages.
 
-use crate::crash_tests::{config, entry, spec};
+use super::{config, entry, spec};
 use crate::fail::{self, Point, Seen};
 use crate::{
     ConsumerHandle, CopyBuf, Entry, FLAG_LOST, Outcome, Reserve, Ring, Storage, Submission,

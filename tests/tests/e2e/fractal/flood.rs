@@ -95,9 +95,7 @@ fn a_client_that_goes_away_takes_its_picture_along() {
     };
     let shared = || figure(&server, "shimmer_fractal_lookups_total{result=\"shared\"}");
     let first = begin();
-    wait("the wish", || {
-        figure(&server, "shimmer_fractal_lookups_total{result=\"miss\"}") == 1.0
-    });
+    wait("the wish", || figure(&server, "shimmer_fractal_lookups_total{result=\"miss\"}") == 1.0);
     // One that still waits is taken back without a word; this is about one that is being drawn.
     wait("the drawing", || queued(&server, "deep") == 0.0);
     let second = begin();

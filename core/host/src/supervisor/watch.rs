@@ -56,7 +56,12 @@ impl Up {
         if absent < ABSENCE {
             return;
         }
-        let times = [&mut self.launched, &mut self.heartbeat.1, &mut self.progress.1];
+        let times = [
+            &mut self.launched,
+            &mut self.replays_until,
+            &mut self.heartbeat.1,
+            &mut self.progress.1,
+        ];
         let pending = self.pending.as_mut().map(|pending| &mut pending.since);
         let stopping = self.stopping.as_mut().map(|(until, _)| until);
         for time in times.into_iter().chain(pending).chain(stopping) {

@@ -93,7 +93,7 @@ export class Node {
     this.url = await new Promise<string>((found, lost) => {
       const late = setTimeout(() => lost(new Error(`the node did not start\n${log}`)), PATIENCE_MS);
       lines.on('line', line => {
-        const url = /listening on (http:\S+)/.exec(line)?.[1];
+        const url = /listening on (https?:\S+)/.exec(line)?.[1];
         if (!url) return;
         clearTimeout(late);
         found(url);

@@ -2,11 +2,12 @@
 //!
 //! Events are not among them: the ring's journal has those. The rule: the line is in the file before the
 //! answer leaves. A file that takes none keeps nobody from working: lines wait within a bound, `/ready`
-//! and `/metrics` say so, and they are written as soon as it goes again.
+//! and `/metrics` say so, and they are written as soon as it goes again. Who has no token may not push out
+//! what others did: such lines are few a second, have a share of the file, and wait for nothing.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,12 @@ const FILE: &str = "audit.ndjson";
 const OLDER: &str = "audit.1.ndjson";
 /// Lines that wait for a file that can be written.
 const WAITING: usize = 1024;
-/// Lines a second about callers whom nobody knows: they may not push out what known ones did.
+/// Lines a second about callers without a token.
 const STRANGERS: u32 = 10;
+/// Their part of a file: one in so many bytes.
+const STRANGERS_SHARE: u64 = 2;
+/// What tells their lines.
+const STRANGERS_MARK: &str = r#","token":null,"#;
 /// Longest path that is kept, in bytes.
 const PATH_BYTES: usize = 512;
 
@@ -38,7 +43,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) method: &'a str,
     /// Without what follows a `?`.
     pub(crate) path: &'a str,
-    pub(crate) status: u16,
+    /// None where the client had gone before it was answered.
+    pub(crate) status: Option<u16>,
 }
 
 /// The file.
@@ -55,14 +61,19 @@ pub(crate) struct AuditState {
     pub(crate) waiting: usize,
     /// Lines for which there was no room to wait.
     pub(crate) lost: u64,
+    /// Lines about callers without a token that were left out.
+    pub(crate) omitted: u64,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     file: Option<File>,
     bytes: u64,
+    /// Of these, those about strangers.
+    strangers_bytes: u64,
     waiting: VecDeque<Vec<u8>>,
     lost: u64,
+    omitted: u64,
     /// Something was written that may not be on the disk yet.
     dirty: bool,
     /// It was said that the file cannot be written.
@@ -89,8 +100,8 @@ impl Audit {
             return;
         }
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_stranger = entry.token.is_none() && matches!(entry.status, 400..500);
-        if is_stranger && !inner.strangers.has_room(Instant::now()) {
+        if entry.token.is_none() && !inner.admits_stranger(&self.dir, max_bytes) {
+            inner.omitted += 1;
             return;
         }
         let entry = Entry { path: cut(entry.path), ..entry };
@@ -119,15 +130,24 @@ impl Audit {
     /// Whether it keeps up.
     pub(crate) fn state(&self) -> AuditState {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        AuditState { waiting: inner.waiting.len(), lost: inner.lost }
+        AuditState { waiting: inner.waiting.len(), lost: inner.lost, omitted: inner.omitted }
     }
 }
 
 impl Inner {
+    fn admits_stranger(&mut self, dir: &Path, max_bytes: u64) -> bool {
+        // What stands in the file is known once it is open; why it is not is told where it is written.
+        if self.open(&dir.join(FILE)).is_err() {
+            return false;
+        }
+        let has_share = self.strangers_bytes < max_bytes / 2 / STRANGERS_SHARE;
+        has_share && self.waiting.is_empty() && self.strangers.has_room(Instant::now())
+    }
+
     /// Writes what waits until the file takes no more.
     fn write(&mut self, dir: &Path, max_bytes: u64) {
         while let Some(line) = self.waiting.front() {
-            let length = line.len() as u64;
+            let (length, of_strangers) = (line.len() as u64, strangers_bytes(line));
             if let Err(error) = self.append(dir, length, max_bytes) {
                 if !std::mem::replace(&mut self.told, true) {
                     let path = dir.join(FILE);
@@ -135,8 +155,9 @@ impl Inner {
                 }
                 return;
             }
-            self.waiting.pop_front();
             self.bytes += length;
+            self.strangers_bytes += of_strangers;
+            self.waiting.pop_front();
             self.dirty = true;
         }
         if std::mem::take(&mut self.told) {
@@ -166,6 +187,10 @@ impl Inner {
         if self.file.is_none() {
             let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
             self.bytes = file.metadata()?.len();
+            self.strangers_bytes = 0;
+            for line in BufReader::new(File::open(path)?).split(b'\n') {
+                self.strangers_bytes += strangers_bytes(&line?);
+            }
             self.file = Some(file);
         }
         Ok(())
@@ -182,6 +207,12 @@ impl Strangers {
     }
 }
 
+/// The bytes of a line, if it is about a caller without a token.
+fn strangers_bytes(line: &[u8]) -> u64 {
+    let is_strangers = String::from_utf8_lossy(line).contains(STRANGERS_MARK);
+    if is_strangers { line.len() as u64 } else { 0 }
+}
+
 fn cut(path: &str) -> &str {
     &path[..path.floor_char_boundary(PATH_BYTES)]
 }
@@ -195,7 +226,7 @@ mod tests {
         let client = IpAddr::from([10, 0, 0, 1]);
         let time = "2026-01-01T00:00:00Z".to_owned();
         let (request_id, method, path) = ("id", "POST", "/api/reload");
-        Entry { time, request_id, client, token, method, path, status }
+        Entry { time, request_id, client, token, method, path, status: Some(status) }
     }
 
     fn lines(dir: &Path, file: &str) -> Vec<serde_json::Value> {
@@ -252,26 +283,43 @@ mod tests {
         for n in 0..WAITING + 3 {
             audit.record(entry(Some("default"), n as u16), 1 << 20);
         }
-        assert_eq!(audit.state(), AuditState { waiting: WAITING, lost: 3 });
+        audit.record(entry(None, 401), 1 << 20);
+        assert_eq!(audit.state(), AuditState { waiting: WAITING, lost: 3, omitted: 1 });
         fs::create_dir(&missing).unwrap();
         audit.settle(1 << 20);
-        assert_eq!(audit.state(), AuditState { waiting: 0, lost: 3 });
+        assert_eq!(audit.state(), AuditState { waiting: 0, lost: 3, omitted: 1 });
         let written = lines(&missing, FILE);
         assert_eq!(written.len(), WAITING);
         assert!(written.iter().enumerate().all(|(n, line)| line["status"] == n));
     }
 
     #[test]
-    fn strangers_do_not_fill_it() {
+    fn strangers_are_few_a_second_whatever_they_are_answered() {
         let dir = tempfile::tempdir().unwrap();
         let audit = Audit::new(dir.path());
-        for _ in 0..10 * STRANGERS {
-            audit.record(entry(None, 401), 1 << 20);
+        for n in 0..10 * STRANGERS {
+            audit.record(entry(None, if n % 2 == 0 { 200 } else { 500 }), 1 << 20);
         }
         audit.record(entry(Some("default"), 200), 1 << 20);
         let written = lines(dir.path(), FILE);
         // A second may have ended in between.
         assert!((11..=21).contains(&written.len()), "{}", written.len());
         assert_eq!(written.last().unwrap()["token"], "default");
+        assert_eq!(audit.state().omitted, 101 - written.len() as u64);
+    }
+
+    #[test]
+    fn strangers_have_a_share_of_the_file_and_push_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        Audit::new(dir.path()).record(entry(Some("default"), 200), 4_000);
+        for _ in 0..10 {
+            // Opened again each time, so that a second's bound is none.
+            let audit = Audit::new(dir.path());
+            (0..STRANGERS).for_each(|_| audit.record(entry(None, 401), 4_000));
+        }
+        let written = lines(dir.path(), FILE);
+        assert_eq!(written[0]["token"], "default");
+        let bytes = fs::metadata(dir.path().join(FILE)).unwrap().len();
+        assert!((1_000..1_500).contains(&bytes) && !dir.path().join(OLDER).exists(), "{bytes}");
     }
 }

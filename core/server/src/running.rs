@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::ServerError;
 use crate::app::{App, Parts};
 use crate::auth::Auth;
-use crate::config::{self, Config, ReloadPlan, Sources};
+use crate::config::{self, Config, ReloadPlan, ServerSection, Sources};
 use crate::data_dir::{DataDir, random_u32};
 use crate::fold::Fold;
 use crate::fractal::Studio;
@@ -112,7 +112,7 @@ impl Server {
         let data_dir = DataDir::open(&config.data_dir)?;
         let node_id = data_dir.node_id(&config.node)?;
         let listener = Listener::bind(&config.server)?;
-        raise_descriptor_limit(config.server.max_connections);
+        raise_descriptor_limit(&config.server);
         let ring = Arc::new(open_ring(&config, &data_dir)?);
         let fold = Fold::start(&ring, config.stats.rolling_window)?;
         let streams = StreamHub::start(&ring, &config.stream).map_err(|error| {
@@ -382,7 +382,7 @@ async fn samples(app: Arc<App>, mut stop: watch::Receiver<bool>) {
 }
 
 /// Ten thousand streams need as many descriptors; the usual soft limit is a thousand.
-fn raise_descriptor_limit(max_connections: usize) {
+fn raise_descriptor_limit(section: &ServerSection) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -396,10 +396,13 @@ fn raise_descriptor_limit(max_connections: usize) {
             Err(error) => tracing::warn!(%error, "the limit of descriptors stays as it is"),
         }
     }
-    if current.is_some_and(|current| current < max_connections as u64) {
+    // Behind TLS a connection has a pair of sockets besides its own.
+    let each = if section.tls_cert.as_os_str().is_empty() { 1 } else { 3 };
+    let wanted = section.max_connections as u64 * each;
+    if current.is_some_and(|current| current < wanted) {
         tracing::warn!(
             limit = current,
-            max_connections,
+            wanted,
             "fewer descriptors than server.max_connections: raise the hard limit (ulimit -Hn)"
         );
     }

@@ -157,10 +157,9 @@ fn parse_exponent(text: &str) -> Result<i32, DecimalError> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(DecimalError::Malformed);
     }
-    match text.parse::<i32>() {
-        Ok(exponent) if exponent.abs() <= MAX_DECIMAL_EXPONENT => Ok(exponent),
-        _ => Err(DecimalError::ExponentTooLarge),
-    }
+    let bounds = -MAX_DECIMAL_EXPONENT..=MAX_DECIMAL_EXPONENT;
+    let exponent = text.parse().ok().filter(|exponent| bounds.contains(exponent));
+    exponent.ok_or(DecimalError::ExponentTooLarge)
 }
 
 impl fmt::Display for Decimal {
@@ -219,8 +218,9 @@ mod tests {
         {
             assert_eq!(Decimal::parse(text), Err(DecimalError::Malformed), "{text:?}");
         }
-        assert_eq!(Decimal::parse("1e20001"), Err(DecimalError::ExponentTooLarge));
-        assert_eq!(Decimal::parse("1e99999999999"), Err(DecimalError::ExponentTooLarge));
+        for text in ["1e20001", "1e-20001", "1e2147483647", "1e-2147483648", "1e99999999999"] {
+            assert_eq!(Decimal::parse(text), Err(DecimalError::ExponentTooLarge), "{text}");
+        }
         let long = "1".repeat(MAX_DECIMAL_LEN);
         assert!(Decimal::parse(&long).is_ok());
         assert_eq!(Decimal::parse(&format!("{long}1")), Err(DecimalError::TooLong));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Request, Wire};
 use crate::server::{Home, TOKEN, TestServer, general, plugin_table, wait};
 
 fn policy(answer: &Answer) -> Vec<&str> {
@@ -105,6 +105,55 @@ fn who_changes_the_node_is_written_down_before_the_answer() {
     assert_eq!(lines(&home)[0]["request_id"], "mine");
     let text = std::fs::read_to_string(home.data().join("audit.ndjson")).unwrap();
     assert!(!text.contains("secret=") && !text.contains("hidden") && !text.contains(TOKEN));
+}
+
+#[test]
+fn who_hangs_up_before_the_answer_is_written_down_too() {
+    let home = Home::new(&plugin_table("http"));
+    let server = home.start();
+    for _ in 0..10 {
+        let mut wire = Wire::open(server.address);
+        wire.write(&Request::new("POST", "/x/http/secret").token(TOKEN).body("hidden").bytes());
+    }
+    wait("a line for each", || lines(&home).len() == 10);
+    assert!(lines(&home).iter().all(|line| line["token"] == "default"));
+}
+
+#[test]
+fn who_has_no_token_reaches_nothing_that_is_written_down_without_bound() {
+    let home = Home::new("");
+    let server = home.start();
+    for _ in 0..100 {
+        assert_eq!(server.operate("/event/").status, 404);
+        Request::new("POST", "/event/").send(server.address).problem(404);
+        Request::new("DELETE", "/docs/").send(server.address).problem(405);
+    }
+    server.get("/docs/nothing").problem(404);
+    let of_strangers = lines(&home).iter().filter(|line| line["token"].is_null()).count();
+    assert!((10..200).contains(&of_strangers), "{of_strangers}");
+    assert_eq!(lines(&home).len() - of_strangers, 100, "the known one's are all there");
+    assert!(!home.log().contains("WARN"), "{}", home.log());
+}
+
+#[test]
+fn a_token_that_may_not_do_what_it_tries_is_written_down() {
+    let home = Home::new("[[auth.tokens]]\nname = 'one'\ntoken = 'secret'\nsources = ['one-*']\n");
+    let server = home.start();
+    let mut event = general("e", "k", 1.0);
+    event["source"] = "two".into();
+    // Read together, alone, and by hyper's way.
+    let post = || {
+        let post = Request::new("POST", "/event").token("secret");
+        post.header("content-type", "application/json").body(event.to_string())
+    };
+    let mut wire = Wire::open(server.address);
+    wire.write(&post().bytes().repeat(3));
+    (0..3).for_each(|_| drop(wire.answer().problem(403)));
+    wire.ask(&post()).problem(403);
+    wire.ask(&post().header("x-other", "y")).problem(403);
+    let told: Vec<_> = lines(&home).iter().map(|line| line["status"].clone()).collect();
+    assert_eq!(told, [403; 5]);
+    assert!(lines(&home).iter().all(|line| line["token"] == "one" && line["path"] == "/event"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod batches;
 mod cloud;
+mod greedy;
 mod hostile;
 mod lane;
 mod limits;

@@ -1,6 +1,6 @@
 //! TLS, asked by clients that know nothing of this program: curl and OpenSSL's own.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -27,7 +27,12 @@ fn certify(home: &Home, name: &str) {
 
 /// A node with a certificate that was just made.
 fn start() -> TestServer {
-    let home = Home::new(CONFIG);
+    with("")
+}
+
+/// The same with `more` in its section `server`.
+fn with(more: &str) -> TestServer {
+    let home = Home::new(&format!("{CONFIG}{more}"));
     certify(&home, "first");
     let server = home.spawn();
     wait("ready", || curl(&server, &["/ready"]).0 == 200);
@@ -164,6 +169,23 @@ fn an_answer_that_comes_before_the_end_of_the_question_comes_whole() {
         let (status, told) = curl(&server, &[&args[..], &["--data-binary", &body]].concat());
         assert!(status == 401 && told.contains("the token is not valid"), "{status} {told}");
     }
+}
+
+#[test]
+fn who_takes_no_answer_through_tls_is_given_up() {
+    let server = with("max_connections = 1\nsend_timeout_ms = 500\n");
+    let mut openssl = Command::new("openssl");
+    let address = server.address.to_string();
+    openssl.args(["s_client", "-quiet", "-connect", &address]);
+    let mut deaf = openssl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let pages = Request::new("GET", "/openapi.json").bytes().repeat(400);
+    let mut input = deaf.stdin.take().unwrap();
+    // It reads on until its own output, which nobody reads, takes no more.
+    let writing = std::thread::spawn(move || drop(input.write_all(&pages)));
+    wait("the next one's place", || curl(&server, &["/health"]).0 == 200);
+    deaf.kill().unwrap();
+    deaf.wait().unwrap();
+    writing.join().unwrap();
 }
 
 #[test]

@@ -96,10 +96,11 @@ impl Walk<'_> {
         Place::File(Arc::clone(self.source), range)
     }
 
-    fn refuse(&mut self, range: Range<usize>, message: String, hint: Option<String>) {
+    fn refuse(&mut self, key: &str, range: Range<usize>, message: String, hint: Option<String>) {
+        let is_secret = key.starts_with("auth.") || near_secret(&self.source.text, range.start);
         let mut problem = Problem::new(self.place(range), message);
         problem.hint = hint;
-        self.layer.problems.push(problem);
+        self.layer.problems.push(if is_secret { problem.unquoted() } else { problem });
     }
 
     /// Walks `table`, whose settings begin with `prefix` in `settings`; `item` is the array
@@ -129,6 +130,7 @@ impl Walk<'_> {
                 match value.get_ref() {
                     DeValue::Table(inner) => self.table(&section, item, settings, inner, taken),
                     other => self.refuse(
+                        &section,
                         value.span(),
                         format!("`{key}` is a section, this is {}", value::type_name(other)),
                         Some(format!("write its settings below a line [{key}]")),
@@ -137,7 +139,8 @@ impl Walk<'_> {
                 continue;
             }
             let hint = unknown_hint(prefix, name.get_ref(), settings);
-            self.refuse(name.span(), format!("unknown key `{item}{key}`"), hint);
+            let key = format!("{item}{key}");
+            self.refuse(&key, name.span(), format!("unknown key `{key}`"), hint);
         }
     }
 
@@ -189,6 +192,7 @@ impl Walk<'_> {
             let name = format!("{key}[{n}]");
             let DeValue::Table(table) = item.get_ref() else {
                 self.refuse(
+                    key,
                     item.span(),
                     format!("`{name}` is a table, this is {}", value::type_name(item.get_ref())),
                     Some(format!("begin each one with [[{key}]]")),

@@ -35,6 +35,8 @@ pub struct ServerSection {
     pub header_timeout_ms: u64,
     /// Longest wait for the body of a request.
     pub body_timeout_ms: u64,
+    /// Longest time in which a client takes nothing of its answer, in milliseconds.
+    pub send_timeout_ms: u64,
 }
 
 impl Default for ServerSection {
@@ -50,6 +52,7 @@ impl Default for ServerSection {
             max_connections: 16_384,
             header_timeout_ms: 30_000,
             body_timeout_ms: 30_000,
+            send_timeout_ms: 30_000,
         }
     }
 }

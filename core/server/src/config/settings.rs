@@ -186,6 +186,12 @@ pub static SETTINGS: &[Setting] = &[
         int(100, 3_600_000),
         "Longest wait for the body of a request.",
     ),
+    restart(
+        "server.send_timeout_ms",
+        int(100, 3_600_000),
+        "Longest time in which a client takes nothing of what it is answered. Streams have \
+         stream.stall_seconds.",
+    ),
     env(
         "DASHBOARD_TOKEN",
         live(

@@ -66,31 +66,69 @@ pub(super) fn value(config: &Config, key: &str) -> Option<Value> {
     if name.is_empty() { Some(section) } else { section.get(name).cloned() }
 }
 
-/// Masks what looks like a secret in the tables that plugins validate themselves: all that stands below a name that
-/// speaks of one, in lists too.
+/// Words in names of what must not be shown.
+const SECRET_WORDS: [&str; 13] = [
+    "access_key",
+    "api_key",
+    "apikey",
+    "authorization",
+    "bearer",
+    "credential",
+    "dsn",
+    "pass",
+    "private",
+    "psk",
+    "secret",
+    "token",
+    "webhook",
+];
+
+fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
+
+/// Masks what looks like a secret in the tables that plugins validate themselves: all text below a name that speaks of
+/// one, in lists too, and what URLs carry.
 fn mask(value: &mut Value, is_secret: bool) {
-    const SECRET_WORDS: [&str; 6] = ["token", "secret", "password", "psk", "private", "api_key"];
     match value {
         Value::Table(table) => {
             for (name, value) in table.iter_mut() {
-                let lower = name.to_ascii_lowercase();
-                mask(value, is_secret || SECRET_WORDS.iter().any(|word| lower.contains(word)));
+                mask(value, is_secret || is_secret_name(name));
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, is_secret)),
         Value::String(text) if is_secret => *text = "***".to_owned(),
-        Value::String(text) => mask_url(text),
+        Value::String(text) => {
+            let urls: Vec<_> = text.split(',').map(masked_url).collect();
+            *text = urls.join(",");
+        }
         _ => {}
     }
 }
 
-/// Masks the password of `scheme://user:password@host`.
-fn mask_url(text: &mut String) {
-    let Some((scheme, rest)) = text.split_once("://") else { return };
+/// `scheme://user:***@host/path?password=***` of a URL with the like; another text as it is.
+fn masked_url(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let Some(at) = rest[..authority_end].rfind('@') else { return };
-    let Some((user, _)) = rest[..at].split_once(':') else { return };
-    *text = format!("{scheme}://{user}:***{}", &rest[at..]);
+    let (authority, rest) = rest.split_at(authority_end);
+    let authority = match authority.rsplit_once('@') {
+        // Without a password it may be a token.
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{host}"),
+            None => format!("***@{host}"),
+        },
+        None => authority.to_owned(),
+    };
+    let Some((path, query)) = rest.split_once('?') else {
+        return format!("{scheme}://{authority}{rest}");
+    };
+    let masked = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if is_secret_name(name) => format!("{name}=***"),
+        _ => pair.to_owned(),
+    };
+    let query: Vec<_> = query.split('&').map(masked).collect();
+    format!("{scheme}://{authority}{path}?{}", query.join("&"))
 }
 
 #[cfg(test)]
@@ -112,5 +150,26 @@ mod tests {
         assert_eq!(value["deep"]["password"].as_str(), Some("***"));
         assert_eq!(value["deep"]["port"].as_integer(), Some(1));
         assert!(!shown.contains('z'), "{shown}");
+    }
+    #[test]
+    fn urls_keep_what_is_no_secret() {
+        for (url, shown) in [
+            ("postgres://me:pw@host/db", "postgres://me:***@host/db"),
+            (
+                "postgres://h/db?user=a&password=pw&ssl=1",
+                "postgres://h/db?user=a&password=***&ssl=1",
+            ),
+            ("nats://token@host:4222", "nats://***@host:4222"),
+            ("nats://a:b@one,nats://c:d@two", "nats://a:***@one,nats://c:***@two"),
+            ("https://host/a@b?c#d", "https://host/a@b?c#d"),
+            ("one, two", "one, two"),
+        ] {
+            let mut value = Value::String(url.to_owned());
+            mask(&mut value, false);
+            assert_eq!(value.as_str(), Some(shown));
+        }
+        for name in ["passphrase", "Authorization", "aws_access_key", "webhook_url", "dsn"] {
+            assert!(is_secret_name(name), "{name}");
+        }
     }
 }

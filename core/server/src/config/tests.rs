@@ -386,6 +386,10 @@ fn secrets_never_appear_in_what_is_said() {
         "auth.tokens = [{name='a', token='hunter2', x=1}]\n",
         "[auth]\ntoken = 'hunter2'\n[[auth.tokens]]\nname='a'\ntoken='hunter2'\n",
         "[auth]\ntoken = ['hunter2']\n",
+        "[auth]\ntokens = [\n  'hunter2'\n]\n",
+        "[[auth.tokens]]\nname = 'a'\nvalue = 'hunter2'\n",
+        "[auth]\nvalue = 'hunter2'\n",
+        "[[plugin]]\nname = 'dao'\ntoken = 'hunter2'\n",
         "[auth]\ntoken = 'hunter2'\ntoken_file = 'x'\n",
     ] {
         let said = refusal(file);

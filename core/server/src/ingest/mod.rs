@@ -27,7 +27,7 @@ use crate::http::{Answer, Refused, RequestId};
 use crate::listener::Peer;
 
 pub(crate) use bodies::{Bodies, Buffer};
-pub(crate) use body::timeout_passed;
+pub(crate) use body::{read as read_body, timeout_passed};
 pub(crate) use intake::{FREE_BYTES, Intake, Room};
 pub(crate) use log::IngestLog;
 pub(crate) use stage::Stage;

@@ -16,7 +16,7 @@ use hyper::service::Service;
 use salvo::http::ResBody;
 
 use super::cors::Cors;
-use super::{Takeover, check_host, check_named_once, check_origin};
+use super::{Slot, Takeover, check_coding, check_host, check_named_once, check_origin};
 use super::{policy, proxy};
 use crate::app::App;
 use crate::audit::Entry;
@@ -32,6 +32,7 @@ use crate::stream::now_rfc3339;
 pub(crate) struct Peer {
     pub(crate) remote: SocketAddr,
     pub(crate) takeover: Arc<Takeover>,
+    pub(crate) slot: Arc<Slot>,
 }
 
 impl Peer {
@@ -68,7 +69,7 @@ where
     };
     let label = RouteLabel::of_path(path);
     let config = app.config();
-    let deed = Deed::of(&app, &config, &peer, &request);
+    let deed = Deed::of(&app, &config, &peer, &id, &request, fast.is_some());
     let cors = Cors::of(&config.server, request.headers());
     let checked = checked(&config.server, &request);
     let mut response = match (checked, cors.preflight(&request), fast) {
@@ -90,64 +91,86 @@ where
     response.headers_mut().insert(request_id::HEADER, id.value());
     cors.mark(response.headers_mut());
     if let Some(deed) = deed {
-        deed.record(&app, &config, &id, fast.is_some(), response.status());
+        deed.answered(response.status());
     }
     let label = response.extensions().get::<RouteLabel>().cloned().unwrap_or(label);
     app.metrics.http.answered(&label, response.status(), started.elapsed());
     Ok(response)
 }
 
-/// What the audit log says of a request that would change something.
+/// What the audit log says of a request that would change something. It is written when this is dropped, so that who
+/// hangs up before the answer is written down, too.
 struct Deed {
+    app: Arc<App>,
+    config: Arc<Config>,
+    id: RequestId,
     client: IpAddr,
     token: Option<Arc<str>>,
     method: Method,
     path: String,
+    is_ingest: bool,
+    status: Option<StatusCode>,
 }
 
 impl Deed {
-    fn of(app: &App, config: &Config, peer: &Peer, request: &Request<Incoming>) -> Option<Self> {
+    fn of(
+        app: &Arc<App>,
+        config: &Arc<Config>,
+        peer: &Peer,
+        id: &RequestId,
+        request: &Request<Incoming>,
+        is_ingest: bool,
+    ) -> Option<Self> {
         let method = request.method();
         if method.is_safe() || config.audit.max_bytes == 0 {
             return None;
         }
         let headers = request.headers();
         Some(Self {
+            app: app.clone(),
+            config: config.clone(),
+            id: id.clone(),
             client: peer.client(&config.server, headers),
             token: app.auth.caller(headers).ok().map(|caller| caller.name),
             method: method.clone(),
             path: request.uri().path().to_owned(),
+            is_ingest,
+            status: None,
         })
     }
 
-    /// Writes it down. Of events only those that somebody had no right to post: the journal has the others.
-    fn record(
-        self,
-        app: &App,
-        config: &Config,
-        id: &RequestId,
-        is_ingest: bool,
-        status: StatusCode,
-    ) {
-        let is_forbidden = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if is_ingest && !is_forbidden {
+    fn answered(mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Deed {
+    fn drop(&mut self) {
+        // Of events only those that somebody had no right to post: the journal has the others.
+        if self.is_ingest && !self.status.is_some_and(is_forbidden) {
             return;
         }
         let entry = Entry {
             time: now_rfc3339(),
-            request_id: id.as_str(),
+            request_id: self.id.as_str(),
             client: self.client,
             token: self.token.as_deref(),
             method: self.method.as_str(),
             path: &self.path,
-            status: status.as_u16(),
+            status: self.status.map(|status| status.as_u16()),
         };
-        app.audit.record(entry, config.audit.max_bytes);
+        self.app.audit.record(entry, self.config.audit.max_bytes);
     }
+}
+
+/// Whether it is what somebody without the right is answered.
+pub(super) fn is_forbidden(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 fn checked(section: &ServerSection, request: &Request<Incoming>) -> Result<(), Refused> {
     check_named_once(request.version(), request.headers())?;
+    check_coding(request.headers())?;
     check_host(section, request.uri(), request.headers())?;
     if !request.method().is_safe() {
         check_origin(section, request.uri(), request.headers())?;

@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode, Uri, Version};
+use http::header::{HOST, ORIGIN, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 
 use crate::config::ServerSection;
 use crate::http::{Problem, Refused};
@@ -18,6 +18,17 @@ pub(crate) fn check_named_once(version: Version, headers: &HeaderMap) -> Result<
         0 if version < Version::HTTP_11 => Ok(()),
         _ => Err(Problem::new(StatusCode::BAD_REQUEST, "a request carries one Host header")),
     }
+}
+
+/// 501 where a body is coded in another way than in chunks (RFC 9112, 6.1), which hyper would take for plain.
+pub(crate) fn check_coding(headers: &HeaderMap) -> Result<(), Refused> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_known = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_none_or(is_known) && codings.next().is_none() {
+        return Ok(());
+    }
+    let detail = "a body may be chunked and in no other transfer coding";
+    Err(Problem::new(StatusCode::NOT_IMPLEMENTED, detail).closing())
 }
 
 /// 421 unless the server, when it is bound to loopback, is asked under one of its own names.
@@ -89,10 +100,13 @@ fn same_authority(host: &str, origin: &str) -> bool {
 
 /// The host of `host[:port]`, brackets of an IPv6 address removed.
 fn host_name(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split_once(']').map_or(rest, |(name, _)| name);
-    }
-    authority.rsplit_once(':').map_or(authority, |(name, _)| name)
+    let (name, rest) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some(parts) => parts,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    // A port may follow and nothing else: `localhost:1@evil.test` names evil.test.
+    let port = rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "" } else { "?" });
+    if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { authority }
 }
 
 fn is_loopback_name(name: &str) -> bool {
@@ -104,7 +118,6 @@ fn is_loopback_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn headers(host: &str, origin: Option<&str>) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -130,15 +143,38 @@ mod tests {
         ] {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in
-            ["evil.test", "localhost.evil.test", "10.0.0.1", "[::2]", "", "127.0.0.1.evil.test:80"]
-        {
+        for bad in [
+            "evil.test",
+            "localhost.evil.test",
+            "10.0.0.1",
+            "[::2]",
+            "",
+            "127.0.0.1.evil.test:80",
+            "localhost:1@evil.test",
+            "[::1]:1@evil.test",
+            "[::1]evil.test",
+        ] {
             assert_eq!(check(bad).unwrap_err().status(), 421, "{bad}");
         }
         let absolute = Uri::from_static("http://evil.test/");
         assert!(check_host(&section, &absolute, &headers("localhost", None)).is_err());
         let public = ServerSection { host: "0.0.0.0".parse().unwrap(), ..section.clone() };
         assert!(check_host(&public, &Uri::from_static("/"), &headers("evil.test", None)).is_ok());
+    }
+
+    #[test]
+    fn a_body_is_chunked_or_plain() {
+        let check = |codings: &[&'static str]| {
+            let codings =
+                codings.iter().map(|it| (TRANSFER_ENCODING, HeaderValue::from_static(it)));
+            check_coding(&codings.collect()).map_err(|refused| refused.status().as_u16())
+        };
+        for good in [&[][..], &["chunked"], &["Chunked"]] {
+            assert_eq!(check(good), Ok(()), "{good:?}");
+        }
+        for bad in [&["gzip, chunked"][..], &["gzip", "chunked"], &["chunked", "chunked"], &[""]] {
+            assert_eq!(check(bad), Err(501), "{bad:?}");
+        }
     }
 
     #[test]

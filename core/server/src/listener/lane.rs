@@ -19,17 +19,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::BUFFER_BYTES;
-use super::front::panicked;
+use super::front::{is_forbidden, panicked};
 use super::guard::is_own_host;
 use super::patience::Patience;
 use super::plain::{Asks, Begin, Head};
 use super::upload::Upload;
 use super::wire::{self, Top};
 use crate::app::App;
+use crate::audit::Entry;
 use crate::config::Config;
-use crate::http::Refused;
+use crate::http::{Refused, RequestId};
 use crate::ingest::{self, Admitted, FREE_BYTES, Form, Post};
 use crate::metrics::RouteLabel;
+use crate::stream::now_rfc3339;
 
 /// Memory that an idle connection keeps for what comes next.
 const KEPT_BYTES: usize = 1 << 10;
@@ -348,7 +350,8 @@ impl Lane {
             Vec::new()
         });
         let took = started.elapsed();
-        for status in &statuses {
+        for (post, status) in posts.iter().zip(&statuses) {
+            self.note(admitted, &post.id, *status);
             app.metrics.http.answered(&route(Form::One), *status, took);
         }
         self.was_asked |= !statuses.is_empty();
@@ -401,7 +404,26 @@ impl Lane {
             ingest::post_plain(&self.app, ip, top.id, admitted, body, told)
         }));
         let settled = stored.unwrap_or_else(|panic| Err(panicked(top.id, panic.as_ref())));
-        put(&mut self.answers, top, settled.map(|()| &told[..]))
+        let status = put(&mut self.answers, top, settled.map(|()| &told[..]));
+        self.note(admitted, top.id, status);
+        status
+    }
+
+    /// Has it written down where somebody may not post what he posts. Who has no token at all is hyper's.
+    fn note(&self, admitted: &Admitted, id: &RequestId, status: StatusCode) {
+        if !is_forbidden(status) {
+            return;
+        }
+        let entry = Entry {
+            time: now_rfc3339(),
+            request_id: id.as_str(),
+            client: self.remote.ip().to_canonical(),
+            token: Some(&admitted.caller.name),
+            method: "POST",
+            path: path(self.form),
+            status: Some(status.as_u16()),
+        };
+        self.app.audit.record(entry, admitted.config.audit.max_bytes);
     }
 
     fn wait_for(&mut self, due: Due, deadline: Instant) {
@@ -448,8 +470,12 @@ fn put(answers: &mut Vec<u8>, top: Top<'_>, settled: Result<&[u8], Refused>) -> 
 }
 
 fn route(form: Form) -> RouteLabel {
-    RouteLabel::of_path(match form {
+    RouteLabel::of_path(path(form))
+}
+
+fn path(form: Form) -> &'static str {
+    match form {
         Form::One => "/event",
         Form::Many => "/events",
-    })
+    }
 }

@@ -12,6 +12,7 @@ mod policy;
 pub(crate) mod property;
 mod proxy;
 mod refusal;
+mod slot;
 mod tls;
 mod upload;
 mod wire;
@@ -29,7 +30,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use salvo::http::uri::Scheme;
 use salvo::{ConnCtrl, Service};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::ServerError;
 use crate::app::App;
@@ -38,8 +39,9 @@ use lane::{Lane, Left};
 
 pub(crate) use conn::{Conn, Takeover};
 pub(crate) use front::{Context, Peer};
-pub(crate) use guard::{check_host, check_named_once, check_origin};
+pub(crate) use guard::{check_coding, check_host, check_named_once, check_origin};
 pub(crate) use policy::{RESOURCE_POLICY, policy};
+pub(crate) use slot::Slot;
 pub(crate) use tls::Tls;
 
 /// Header fields of one request; more are 431.
@@ -72,6 +74,7 @@ struct Shared {
     service: Arc<Service>,
     builder: http1::Builder,
     header_timeout: Duration,
+    send_timeout: Duration,
     local: SocketAddr,
     stop: watch::Receiver<bool>,
 }
@@ -85,6 +88,7 @@ impl Listener {
         let socket = StdListener::bind(wanted).map_err(fault)?;
         socket.set_nonblocking(true).map_err(fault)?;
         let address = socket.local_addr().map_err(fault)?;
+        slot::give_up_after(&socket, Duration::from_millis(section.send_timeout_ms));
         Ok(Self { socket, address })
     }
 
@@ -110,6 +114,7 @@ impl Listener {
             service: Arc::new(service),
             builder: builder(Duration::from_millis(section.header_timeout_ms)),
             header_timeout: Duration::from_millis(section.header_timeout_ms),
+            send_timeout: Duration::from_millis(section.send_timeout_ms),
             local: self.address,
             stop: stop.clone(),
         };
@@ -122,11 +127,12 @@ impl Listener {
             match accepted {
                 Ok((stream, remote)) => match room.clone().try_acquire_owned() {
                     Ok(permit) => {
-                        tokio::spawn(connection(shared.clone(), stream, remote, permit));
+                        let slot = Arc::new(Slot::new(permit, shared.send_timeout));
+                        tokio::spawn(connection(shared.clone(), stream, remote, slot));
                     }
                     Err(_) => {
                         shared.app.metrics.http.connection_refused();
-                        turn_away(stream, &porch);
+                        turn_away(&shared.app, stream, &porch);
                     }
                 },
                 Err(error) if is_transient(&error) => {}
@@ -146,7 +152,7 @@ impl Listener {
             tokio::select! {
                 _ = &mut drained => return Ok(()),
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => turn_away(stream, &porch),
+                    Ok((stream, _)) => turn_away(&shared.app, stream, &porch),
                     Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 },
             }
@@ -155,9 +161,12 @@ impl Listener {
 }
 
 /// Answers 503 to whatever is asked. The request is read first: closing over unread bytes would reset the connection
-/// before the answer is read.
-fn turn_away(stream: TcpStream, porch: &Arc<Semaphore>) {
+/// before the answer is read. Where TLS is spoken it is closed: to shake hands costs more than there is room for.
+fn turn_away(app: &App, stream: TcpStream, porch: &Arc<Semaphore>) {
     let Ok(permit) = porch.clone().try_acquire_owned() else { return };
+    if app.tls.acceptor().is_some() {
+        return;
+    }
     tokio::spawn(async move {
         let answer = async {
             stream.readable().await?;
@@ -181,15 +190,9 @@ fn builder(header_timeout: Duration) -> http1::Builder {
     builder
 }
 
-async fn connection(
-    shared: Shared,
-    stream: TcpStream,
-    remote: SocketAddr,
-    permit: OwnedSemaphorePermit,
-) {
-    let permit = Arc::new(permit);
+async fn connection(shared: Shared, stream: TcpStream, remote: SocketAddr, slot: Arc<Slot>) {
     let app = &shared.app;
-    let stream = match begun(&shared, stream, &permit).await {
+    let stream = match begun(&shared, stream, &slot).await {
         Ok(stream) => stream,
         Err(error) => {
             tracing::debug!(%error, peer = %remote, "connection ended before it began");
@@ -208,7 +211,7 @@ async fn connection(
         Ok(Left::ToHyper(begun)) => {
             let was_asked = lane.was_asked();
             let (io, takeover) = Conn::new(lane.into_stream(), begun, app.clone());
-            by_hyper(shared, io, Peer { remote, takeover }, was_asked).await
+            by_hyper(shared, io, Peer { remote, takeover, slot }, was_asked).await
         }
         Err(error) => Err(error.into()),
     };
@@ -219,16 +222,10 @@ async fn connection(
 }
 
 /// The socket of a connection, behind its TLS if that is spoken.
-async fn begun(
-    shared: &Shared,
-    stream: TcpStream,
-    permit: &Arc<OwnedSemaphorePermit>,
-) -> std::io::Result<TcpStream> {
+async fn begun(shared: &Shared, stream: TcpStream, slot: &Arc<Slot>) -> std::io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     match shared.app.tls.acceptor() {
-        Some(acceptor) => {
-            tls::unwrap(acceptor, stream, shared.header_timeout, permit.clone()).await
-        }
+        Some(acceptor) => tls::unwrap(acceptor, stream, shared.header_timeout, slot.clone()).await,
         None => Ok(stream),
     }
 }

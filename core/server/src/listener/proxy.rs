@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{ServerSection, network};
 
@@ -25,9 +25,9 @@ pub(crate) fn client(section: &ServerSection, peer: IpAddr, headers: &HeaderMap)
     if section.trusted_proxies.is_empty() {
         return client;
     }
-    let lists = headers.get_all(FORWARDED_FOR);
-    let lists: Vec<_> = lists.iter().filter_map(|list| list.to_str().ok()).collect();
-    let mut named = lists.iter().flat_map(|list| list.split(',')).map(address).rev();
+    let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+    let mut named =
+        lists.iter().flat_map(|list| list.split(|byte| *byte == b',')).map(address).rev();
     while is_trusted(section, client)
         && let Some(Some(before)) = named.next()
     {
@@ -37,8 +37,8 @@ pub(crate) fn client(section: &ServerSection, peer: IpAddr, headers: &HeaderMap)
 }
 
 /// An address as proxies write it: bare, in brackets, or with a port.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(bytes).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
@@ -46,7 +46,6 @@ fn address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn only_trusted_proxies_name_the_client() {
@@ -68,13 +67,19 @@ mod tests {
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["unknown, 10.0.0.2"], "10.0.0.2"),
             ("10.0.0.1", &["10.0.0.3"], "10.0.0.3"),
+            // What is no text ends the walk, and hides nothing that was added after it.
+            ("10.0.0.1", &["\u{ff}, 1.2.3.4"], "1.2.3.4"),
+            ("10.0.0.1", &["6.6.6.6", "\u{ff}, 1.2.3.4, 10.0.0.2"], "1.2.3.4"),
+            ("10.0.0.1", &["6.6.6.6", "\u{ff}"], "10.0.0.1"),
             // A stranger says so.
             ("1.1.1.1", &["127.0.0.1"], "1.1.1.1"),
             ("11.0.0.1", &["127.0.0.1"], "11.0.0.1"),
         ] {
             let mut headers = HeaderMap::new();
             for list in lists {
-                headers.append(FORWARDED_FOR, HeaderValue::from_static(list));
+                // As Latin-1, so that a byte may be none of any text.
+                let bytes: Vec<u8> = list.chars().map(|c| c as u8).collect();
+                headers.append(FORWARDED_FOR, HeaderValue::from_bytes(&bytes).unwrap());
             }
             let client = client(&section, peer.parse().unwrap(), &headers);
             assert_eq!(client.to_string(), expected, "{peer} {lists:?}");

@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
+use super::slot::{Slot, give_up_after};
 use crate::ServerError;
 use crate::config::{Place, Problem, Problems, ServerSection};
 
@@ -32,9 +32,6 @@ const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-
 const PIECE_BYTES: usize = 16 << 10;
 /// How long a client may go on after it was told the end.
 const LINGER: Duration = Duration::from_secs(2);
-/// Longest time in which a client takes a piece. A stream gives up a client that takes nothing by itself; this only
-/// bounds what was on the way to one by then.
-const STALLED: Duration = Duration::from_secs(300);
 
 /// The certificate in force, replaced as a whole by a reload.
 #[derive(Default)]
@@ -98,12 +95,12 @@ fn read(cert: &Path, key: &Path) -> Result<ServerConfig, Problem> {
 }
 
 /// Shakes hands with a client; what it says and is told then goes through the socket that is returned. The client's
-/// `place` among the connections is its own until both are done with.
+/// `slot` among the connections is its own until both are done with.
 pub(super) async fn unwrap(
     acceptor: TlsAcceptor,
     mut client: TcpStream,
     within: Duration,
-    place: Arc<OwnedSemaphorePermit>,
+    slot: Arc<Slot>,
 ) -> io::Result<TcpStream> {
     let shake = async {
         let mut first = [0];
@@ -117,30 +114,35 @@ pub(super) async fn unwrap(
         acceptor.accept(client).await
     };
     let client = timeout(within, shake).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    // How long it may take nothing is counted here, since it may become a stream's.
+    give_up_after(client.get_ref().0, Duration::ZERO);
     let (ours, theirs) = StdPair::pair()?;
     for end in [&ours, &theirs] {
         end.set_nonblocking(true)?;
     }
     let ours = UnixStream::from_std(ours)?;
     tokio::spawn(async move {
-        carry(client, ours).await;
-        drop(place);
+        carry(client, ours, &slot).await;
     });
     // What follows only reads, writes and shuts, which is the same for both kinds of socket.
     TcpStream::from_std(OwnedFd::from(theirs).into())
 }
 
 /// Carries bytes both ways until it is over.
-async fn carry(client: tokio_rustls::server::TlsStream<TcpStream>, server: UnixStream) {
+async fn carry(
+    client: tokio_rustls::server::TlsStream<TcpStream>,
+    server: UnixStream,
+    slot: &Slot,
+) {
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_server, mut to_server) = server.into_split();
     let up = async {
-        let _ = pieces(&mut from_client, &mut to_server).await;
+        let _ = pieces(&mut from_client, &mut to_server, slot).await;
         // However it ended, what the client is told by then is still to come.
         let _ = to_server.shutdown().await;
     };
     let down = async {
-        let _ = pieces(&mut from_server, &mut to_client).await;
+        let _ = pieces(&mut from_server, &mut to_client, slot).await;
         let _ = timeout(LINGER, to_client.shutdown()).await;
     };
     tokio::pin!(up, down);
@@ -154,6 +156,7 @@ async fn carry(client: tokio_rustls::server::TlsStream<TcpStream>, server: UnixS
 async fn pieces(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
+    slot: &Slot,
 ) -> io::Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -165,7 +168,7 @@ async fn pieces(
             to.write_all(&piece[..length]).await?;
             to.flush().await
         };
-        timeout(STALLED, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        timeout(slot.patience(), write).await.map_err(|_| io::ErrorKind::TimedOut)??;
     }
 }
 

@@ -200,6 +200,8 @@ fn audit(app: &App, sheet: &mut Sheet) {
     sheet
         .counter("shimmer_audit_lost_entries_total", "Lines for which there was no room to wait.")
         .sample(&[], audit.lost as f64);
+    let help = "Lines about callers without a token beyond what those may fill.";
+    sheet.counter("shimmer_audit_omitted_entries_total", help).sample(&[], audit.omitted as f64);
 }
 
 type Figure = fn(&Card) -> f64;

@@ -1,15 +1,11 @@
 //! `/openapi.json` and `/docs/`: the description of every route, and a page that shows it offline.
 
-use std::sync::Arc;
-
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
-use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, async_trait};
-use salvo_oapi::swagger_ui::SwaggerUi;
+use salvo_oapi::swagger_ui::{self, Config, SwaggerFile};
 use serde_json::{Map, Value, json};
 
 use super::page::Ask;
-use crate::app::App;
 use crate::http::{Answer, Problem, Refused};
 use crate::listener::policy;
 use crate::plugins::{PluginRoute, RouteAuth, RouteKind, RouteSpec};
@@ -22,28 +18,27 @@ const RULES: &str = "default-src 'none'; script-src 'self' \
     'sha256-MG1L1kfQW3wZJCNnoQoFhMdg8VPIkVkQNvcv906kV5Y='; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; ";
 
-/// `/docs` and what lies below it.
-pub(crate) fn router(app: &Arc<App>) -> Router {
-    let page = SwaggerUi::new("/openapi.json").title("Shimmer API").into_router("docs");
-    page.hoop(Policy(app.clone()))
-}
-
-/// Puts the page's policy on it.
-struct Policy(Arc<App>);
-
-#[async_trait]
-impl Handler for Policy {
-    async fn handle(
-        &self,
-        req: &mut Request,
-        depot: &mut Depot,
-        res: &mut Response,
-        ctrl: &mut FlowCtrl,
-    ) {
-        ctrl.call_next(req, depot, res).await;
-        let policy = policy(RULES, &self.0.config().server);
-        res.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+/// `GET /docs/` and what lies below it.
+pub(crate) fn page(ask: &Ask<'_>) -> Result<Answer, Refused> {
+    if ask.name.is_empty() && !ask.path.ends_with('/') {
+        // What the page loads stands beside it.
+        let mut answer = Answer::new(StatusCode::PERMANENT_REDIRECT, "text/plain", "");
+        answer.headers.insert(LOCATION, HeaderValue::from_static("docs/"));
+        return Ok(answer);
     }
+    let config = Config::from("/openapi.json");
+    let file = swagger_ui::serve(ask.name, "Shimmer API", "", "", &config).map_err(|error| {
+        tracing::error!(%error, "the description's page cannot be made");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be made")
+    })?;
+    let Some(SwaggerFile { bytes, content_type, .. }) = file else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is served under this path"));
+    };
+    let mut answer = Answer::ok("text/html", bytes.into_owned());
+    if let Ok(content_type) = HeaderValue::from_str(&content_type) {
+        answer.headers.insert(CONTENT_TYPE, content_type);
+    }
+    Ok(answer.header(CONTENT_SECURITY_POLICY, policy(RULES, &ask.app.config().server)))
 }
 
 /// `GET /openapi.json`.

@@ -69,10 +69,11 @@ pub(crate) fn service(app: &Arc<App>) -> Service {
         .push(post("api/plugin/{name}/disable", api::disable))
         .push(post("api/reload", reload::reload))
         .push(get("openapi.json", docs::openapi))
-        .push(docs::router(app))
+        .push(get("docs", docs::page))
+        .push(get("docs/{**name}", docs::page))
         // Ingest is answered before salvo; these tell other methods that the paths exist.
-        .push(post("event", page::unreachable))
-        .push(post("events", page::unreachable))
+        .push(post("event", page::misspelt))
+        .push(post("events", page::misspelt))
         .push(Router::with_path("stream").get(streams::Events::ws(app)))
         .push(Router::with_path("stream/sse").get(streams::Events::sse(app)));
     Service::new(router).hoop(compression()).hoop(plugin::Dispatch::new(app)).hoop(Catch)

@@ -17,6 +17,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) query: Query<'a>,
     /// The request's headers.
     pub(crate) headers: &'a HeaderMap,
+    /// The path as it was asked for.
+    pub(crate) path: &'a str,
     /// `{name}` of the path, decoded; empty where the path has none.
     pub(crate) name: &'a str,
     /// Id of the request and its peer.
@@ -49,6 +51,7 @@ impl Page {
             app: &self.app,
             query: Query::parse(req.uri().query())?,
             headers: req.headers(),
+            path: req.uri().path(),
             name: &name,
             context: context(req)?,
         };
@@ -115,7 +118,8 @@ pub(crate) fn context(req: &Request) -> Result<&Context, Refused> {
     })
 }
 
-/// Never answers: the listener takes these requests itself.
-pub(crate) fn unreachable(_: &Ask<'_>) -> Result<Answer, Refused> {
-    Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this route is served elsewhere"))
+/// Ingest under another spelling of its path; the listener takes the right one itself.
+pub(crate) fn misspelt(_: &Ask<'_>) -> Result<Answer, Refused> {
+    let detail = "nothing is served under this path; events go to /event or /events, spelt so";
+    Err(Problem::new(StatusCode::NOT_FOUND, detail))
 }

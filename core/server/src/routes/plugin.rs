@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use salvo::http::{ReqBody, ResBody};
+use salvo::http::ResBody;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
 use super::api;
@@ -15,6 +14,7 @@ use super::streams::{self, Attachment, Transport};
 use super::ui;
 use crate::app::App;
 use crate::http::{Problem, Query, Refused};
+use crate::ingest::read_body;
 use crate::listener::{check_origin, policy};
 use crate::metrics::RouteLabel;
 use crate::plugins::{
@@ -43,9 +43,11 @@ const CONNECTION_HEADERS: [&str; 8] = [
 
 /// Headers that speak for all pages of this origin, and so are nobody's but the program's; those of
 /// [`CROSS_ORIGIN`] are, too.
-const ORIGIN_HEADERS: [&str; 5] = [
+const ORIGIN_HEADERS: [&str; 7] = [
     "alt-svc",
     "clear-site-data",
+    "nel",
+    "report-to",
     "service-worker-allowed",
     "set-cookie",
     "strict-transport-security",
@@ -102,10 +104,20 @@ impl Dispatch {
         path: &str,
         req: &mut Request,
     ) -> Result<HttpAnswer, Refused> {
-        let body = whole(req.take_body()).await?;
+        let config = self.app.config();
+        // Held until it is answered: so long the body is in memory.
+        let mut room = self.app.intake.room(config.limits.waiting_bytes);
+        let writes = route.spec.method != "GET";
+        let body = if writes {
+            let timeout = Duration::from_millis(config.server.body_timeout_ms);
+            let body = req.take_body();
+            read_body(body, req.headers(), MAX_BODY_BYTES, timeout, &mut room).await?.into()
+        } else {
+            Vec::new()
+        };
         let call = HttpCall {
             route: route.index,
-            writes: route.spec.method != "GET",
+            writes,
             params: params.to_vec(),
             path: path.to_owned(),
             query: req.uri().query().unwrap_or_default().to_owned(),
@@ -143,6 +155,7 @@ impl Dispatch {
             first_message: (!answer.body.is_empty()).then(|| (String::new(), answer.body)),
             heartbeat: streams::heartbeat(&self.app, &query)?,
             request_id: context(req)?.id.as_str().to_owned(),
+            slot: None,
         };
         streams::connect(&self.app, transport, Attachment::Topic(seat, subscription), req, res)
     }
@@ -232,17 +245,6 @@ impl Handler for Dispatch {
     }
 }
 
-async fn whole(body: ReqBody) -> Result<Vec<u8>, Refused> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body has more than {MAX_BODY_BYTES} bytes"),
-        )),
-        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body was cut off").closing()),
-    }
-}
-
 /// The topic that a route's clients listen to, the pattern's parameters put in.
 fn topic(route: &PluginRoute, params: &[(String, String)]) -> String {
     let mut topic = route.spec.topic.clone();
@@ -310,12 +312,5 @@ mod tests {
         into_salvo(HttpAnswer { status: 200, headers, body: Vec::new() }, &mut res).unwrap();
         let kept: Vec<_> = res.headers().keys().map(HeaderName::as_str).collect();
         assert_eq!(kept, ["content-type", "content-length"]);
-    }
-
-    #[tokio::test]
-    async fn a_body_beyond_the_bound_is_413() {
-        let body = |n: usize| ReqBody::Once(vec![0; n].into());
-        assert_eq!(whole(body(MAX_BODY_BYTES)).await.unwrap().len(), MAX_BODY_BYTES);
-        assert_eq!(whole(body(MAX_BODY_BYTES + 1)).await.unwrap_err().status(), 413);
     }
 }

@@ -21,7 +21,7 @@ use tungstenite::handshake::derive_accept_key;
 use super::page::context;
 use crate::app::App;
 use crate::http::{Problem, Query, Refused};
-use crate::listener::{Conn, Context, check_origin};
+use crate::listener::{Conn, Context, Slot, check_origin};
 use crate::stream::{
     Agreement, AttachError, ClientId, Filter, Protocol, Subscription, TopicSeat, TopicSubscription,
 };
@@ -78,6 +78,7 @@ impl Events {
             since_seq: since(&query, req.headers())?.or(Some(self.app.ring.published())),
             heartbeat: heartbeat(&self.app, &query)?,
             request_id: context(req)?.id.as_str().to_owned(),
+            slot: None,
         });
         connect(&self.app, self.transport, attachment, req, res)
     }
@@ -131,11 +132,12 @@ fn upgrade(
 ) -> Result<(), Refused> {
     let accept = accept_key(req.headers())?;
     let agreement = agreement(&mut attachment, req.headers());
+    let slot = context(req)?.peer.slot.clone();
     let upgrade = req.extensions_mut().remove::<OnUpgrade>().ok_or_else(not_a_handshake)?;
     let app = app.clone();
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => take_upgraded(&app, upgraded, attachment),
+            Ok(upgraded) => take_upgraded(&app, upgraded, attachment, slot),
             Err(error) => tracing::debug!(%error, "a WebSocket ended in its handshake"),
         }
     });
@@ -159,14 +161,14 @@ fn agreement(attachment: &mut Attachment, headers: &HeaderMap) -> Option<Agreeme
     Some(agreement)
 }
 
-fn take_upgraded(app: &App, upgraded: Upgraded, attachment: Attachment) {
+fn take_upgraded(app: &App, upgraded: Upgraded, attachment: Attachment, slot: Arc<Slot>) {
     // A failed downcast would mean that the listener serves another kind of connection than ours.
     let Ok(parts) = upgraded.downcast::<TokioIo<Conn>>() else {
         tracing::error!("an upgraded connection is not of the listener");
         return;
     };
     if let Some(stream) = parts.io.into_inner().into_stream() {
-        attach(app, stream, parts.read_buf.to_vec(), attachment);
+        attach(app, stream, parts.read_buf.to_vec(), attachment, slot);
     }
 }
 
@@ -177,9 +179,9 @@ fn hand_over(
     res: &mut Response,
 ) -> Result<(), Refused> {
     let Context { peer, .. } = context(req)?;
-    let app = app.clone();
+    let (app, slot) = (app.clone(), peer.slot.clone());
     let body = peer.takeover.body(Box::new(move |stream| {
-        attach(&app, stream, Vec::new(), attachment);
+        attach(&app, stream, Vec::new(), attachment, slot);
     }));
     res.status_code(StatusCode::OK);
     let headers = res.headers_mut();
@@ -190,12 +192,17 @@ fn hand_over(
     Ok(())
 }
 
-fn attach(app: &App, stream: TcpStream, read: Vec<u8>, attachment: Attachment) {
+fn attach(app: &App, stream: TcpStream, read: Vec<u8>, attachment: Attachment, slot: Arc<Slot>) {
+    slot.leave_to_stream(&stream, Duration::from_secs(app.config().stream.stall_seconds));
     let attached =
         stream.into_std().map_err(AttachError::from).and_then(
             |socket: StdStream| match attachment {
-                Attachment::Events(subscription) => app.streams.attach(socket, read, subscription),
-                Attachment::Topic(seat, subscription) => {
+                Attachment::Events(mut subscription) => {
+                    subscription.slot = Some(slot);
+                    app.streams.attach(socket, read, subscription)
+                }
+                Attachment::Topic(seat, mut subscription) => {
+                    subscription.slot = Some(slot);
                     app.streams.attach_seated(socket, read, seat, subscription)
                 }
             },

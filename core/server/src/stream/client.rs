@@ -7,6 +7,7 @@ use super::reader::{FrameReader, Incoming, PROTOCOL_ERROR};
 use super::tally::Tally;
 use super::window::{Cut, Gathered, Window};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(super) struct Client {
     pub(super) protocol: Protocol,
     pub(super) id: u64,
     pub(super) request_id: Box<str>,
+    /// Dropped with the socket.
+    pub(super) slot: Option<Arc<dyn fmt::Debug + Send + Sync>>,
     pub(super) heartbeat: Duration,
     pub(super) feed: Feed,
     /// The shard waits until the socket takes more.
@@ -117,6 +120,7 @@ impl Client {
             protocol,
             id: 0,
             request_id: Box::default(),
+            slot: None,
             heartbeat,
             feed,
             slow: false,

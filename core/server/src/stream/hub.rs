@@ -12,6 +12,7 @@ use super::shard::{Shard, Shared};
 use super::tally::{StreamStats, Tally};
 use super::wheel::TICK;
 use shimmer_ring::{ConsumerError, Reader, Ring};
+use std::fmt;
 use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -49,6 +50,8 @@ pub struct Subscription {
     pub heartbeat: Duration,
     /// Id of the request that it came with, for log lines.
     pub request_id: String,
+    /// Dropped when its socket is closed.
+    pub slot: Option<Arc<dyn fmt::Debug + Send + Sync>>,
 }
 
 /// A client that wants the messages of a plugin's topic.
@@ -64,6 +67,8 @@ pub struct TopicSubscription {
     pub heartbeat: Duration,
     /// Id of the request that it came with, for log lines.
     pub request_id: String,
+    /// Dropped when its socket is closed.
+    pub slot: Option<Arc<dyn fmt::Debug + Send + Sync>>,
 }
 
 /// Why the fan-out does not start.
@@ -182,7 +187,8 @@ impl StreamHub {
         already_read: Vec<u8>,
         subscription: Subscription,
     ) -> Result<ClientId, AttachError> {
-        let Subscription { mut protocol, filter, since_seq, heartbeat, request_id } = subscription;
+        let Subscription { mut protocol, filter, since_seq, heartbeat, request_id, slot } =
+            subscription;
         let published = self.reader.published();
         let (cursor, gap) = match since_seq {
             None => (published, None),
@@ -205,6 +211,7 @@ impl StreamHub {
             heartbeat,
             request_id: request_id.into(),
             wish,
+            slot,
         })
     }
 
@@ -241,7 +248,7 @@ impl StreamHub {
         seat: TopicSeat,
         subscription: TopicSubscription,
     ) -> Result<ClientId, AttachError> {
-        let TopicSubscription { protocol, topic: _, first_message, heartbeat, request_id } =
+        let TopicSubscription { protocol, topic: _, first_message, heartbeat, request_id, slot } =
             subscription;
         // Held until the shard knows the client: nothing is published between its leaving and arriving.
         let mut order = self.seats.order();
@@ -255,6 +262,7 @@ impl StreamHub {
             heartbeat,
             request_id: request_id.into(),
             wish,
+            slot,
         })
     }
 
@@ -406,6 +414,7 @@ mod tests {
             first_message: None,
             heartbeat: HEARTBEAT_MAX,
             request_id: "test".into(),
+            slot: None,
         };
         (client, listener.accept().unwrap().0, wanted)
     }

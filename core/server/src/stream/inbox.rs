@@ -5,6 +5,7 @@ use super::client::Place;
 use super::frame::Protocol;
 use rustix::event::{EventfdFlags, eventfd};
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -51,6 +52,7 @@ pub(super) struct Arrival {
     pub(super) heartbeat: Duration,
     pub(super) request_id: Box<str>,
     pub(super) wish: Wish,
+    pub(super) slot: Option<Arc<dyn fmt::Debug + Send + Sync>>,
 }
 
 /// What it came for.

@@ -82,6 +82,7 @@ impl Bench {
             since_seq: None,
             heartbeat: Duration::from_secs(60),
             request_id: "property".into(),
+            slot: None,
         };
         self.hub.attach(server, bytes.0.to_vec(), wish).expect("room");
         let verdict = expected.iter().find_map(|(said, _)| match said {

@@ -187,7 +187,8 @@ impl Shard {
     }
 
     fn arrive(&mut self, arrival: Arrival) {
-        let Arrival { id, socket, already_read, protocol, heartbeat, request_id, wish } = arrival;
+        let Arrival { id, socket, already_read, protocol, heartbeat, request_id, wish, slot } =
+            arrival;
         let (feed, first, missed) = match wish {
             Wish::Events(place) => {
                 (Feed::Events(self.enter_log(place, protocol)), None, Default::default())
@@ -199,6 +200,7 @@ impl Shard {
         let mut client = Client::new(socket, protocol, heartbeat, feed);
         client.id = id;
         client.request_id = request_id;
+        client.slot = slot;
         let tally = &self.shared.tally;
         tally.connects.add(1);
         match protocol {

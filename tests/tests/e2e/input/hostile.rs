@@ -57,6 +57,11 @@ fn what_is_no_request_is_answered_with_a_problem() {
         ("two lengths", post("content-length: 5\r\ncontent-length: 7\r\n") + "hello", 400),
         ("a negative length", post("content-length: -1\r\n") + "hello", 400),
         ("a coding that nobody knows", post("transfer-encoding: gzip\r\n") + "hello", 400),
+        (
+            "a coding within the chunks",
+            post("transfer-encoding: gzip, chunked\r\n") + "0\r\n\r\n",
+            501,
+        ),
         ("a coding after the chunks", post("transfer-encoding: chunked, gzip\r\n"), 400),
         (
             "chunks before there were any",

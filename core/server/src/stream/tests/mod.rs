@@ -59,6 +59,7 @@ fn subscription(protocol: Protocol) -> Subscription {
         since_seq: None,
         heartbeat: Duration::from_secs(60),
         request_id: "test".into(),
+        slot: None,
     }
 }
 

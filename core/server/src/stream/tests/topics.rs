@@ -11,6 +11,7 @@ impl Rig {
             first_message: first.map(|(event, text)| (event.into(), text.into())),
             heartbeat: Duration::from_secs(60),
             request_id: "test".into(),
+            slot: None,
         };
         self.hub.attach_topic(server, Vec::new(), wanted).unwrap();
         client
@@ -78,6 +79,7 @@ fn nothing_is_lost_or_doubled_between_the_seat_and_the_client() {
             first_message: Some((String::new(), b"first".to_vec())),
             heartbeat: Duration::from_secs(60),
             request_id: "test".into(),
+            slot: None,
         };
         rig.hub.attach_seated(server, Vec::new(), seat, wanted).unwrap();
         let mut client = Ws(WebSocket::from_raw_socket(client, Role::Client, None));

@@ -3,9 +3,9 @@
 //! The rule: everything that can be refused is refused before a port is opened or a file is
 //! touched, apart from the token of a demo.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -95,7 +95,7 @@ fn write_token(path: &Path) -> anyhow::Result<()> {
     getrandom::fill(&mut bits).map_err(|error| anyhow!("no random numbers: {error}"))?;
     let text: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let draft = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;

@@ -88,9 +88,11 @@ fn the_token_may_lie_in_the_data_folder() {
     args.push("--demo");
     let server = demo.spawn_with(&args);
     let token = demo.data().join("token");
-    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&token).unwrap());
-    assert_eq!(mode & 0o777, 0o600);
     let (url, data) = (server.url(), demo.data());
+    for (path, owner_only) in [(&token, 0o600), (&data, 0o700)] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap());
+        assert_eq!(mode & 0o777, owner_only, "{}", path.display());
+    }
     let event = general("e", "k", 1.0).to_string();
     let said = demo.feed(&["post", "--url", &url, "--data-dir", data.to_str().unwrap()], &event);
     assert_eq!(said.code, Some(0), "{said:?}");

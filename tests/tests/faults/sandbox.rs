@@ -67,12 +67,19 @@ fn a_folder_of_its_own_is_all_that_it_may_write() {
 #[test]
 fn a_permission_for_the_network_opens_no_other_sockets() {
     let mut table = plugin("prober");
-    table.permissions.net = vec!["connect:443".into()];
-    let mut bench = Bench::new(vec![table]);
-    let (probes, _) = probe(&mut bench, &json!({}));
-    let open: Vec<_> = probes.iter().filter(|(_, errno)| **errno == 0).collect();
-    let names: Vec<_> = open.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["socket-netlink", "socket-tcp", "socket-tcp6", "socket-udp"]);
+    let mut open_with = |rule: &str| {
+        table.permissions.net = vec![rule.into()];
+        let mut bench = Bench::new(vec![table.clone()]);
+        let (probes, _) = probe(&mut bench, &json!({}));
+        probes
+            .into_iter()
+            .filter(|(_, errno)| *errno == 0)
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    let sockets = ["socket-netlink", "socket-tcp", "socket-tcp6", "socket-udp"];
+    assert_eq!(open_with("connect:443"), sockets);
+    assert_eq!(open_with("listen:8443"), [&["listen"], &sockets[..]].concat());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! ownership, modes and times of files, sockets, memory that no limit counts, and the kernel's large rarely used
 //! interfaces.
 //!
-//! The rule: everything answers EPERM except `clone3`, which answers ENOSYS so that libc falls back to `clone`, whose
-//! flags a filter can see. A call by the numbers of another architecture ends the process.
+//! The rule: everything answers EPERM, but what a newer kernel may have and `clone3` answer ENOSYS, so that libc falls
+//! back to older calls, whose arguments a filter can see. A call by the numbers of another architecture ends the process.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,20 @@ use seccompiler::{
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Closes them for the calling thread and all that it starts; with `net` sockets for names and TCP stay open.
-pub(super) fn close(net: bool) -> Result<(), Box<dyn std::error::Error>> {
+/// What stays open of the network.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Net {
+    /// Sockets for names and TCP.
+    pub(super) sockets: bool,
+    /// Waiting for others to connect: Landlock bounds the ports that are bound, and not those that the kernel chooses
+    /// for a socket that was never bound.
+    pub(super) listens: bool,
+}
+
+/// Closes them for the calling thread and all that it starts.
+pub(super) fn close(net: Net) -> Result<(), Box<dyn std::error::Error>> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-    #[cfg(target_arch = "x86_64")]
-    close_x32()?;
+    close_unknown()?;
     let mut clone3 = Rules::new();
     clone3.insert(libc::SYS_clone3, Vec::new());
     apply(clone3, libc::ENOSYS, arch)?;
@@ -27,7 +36,16 @@ pub(super) fn close(net: bool) -> Result<(), Box<dyn std::error::Error>> {
     for call in FORBIDDEN.iter().chain(LEGACY) {
         rules.insert(*call, Vec::new());
     }
-    rules.insert(libc::SYS_socket, sockets(net)?);
+    rules.insert(libc::SYS_socket, sockets(net.sockets)?);
+    rules.insert(libc::SYS_socketpair, pairs()?);
+    if !net.listens {
+        rules.insert(libc::SYS_listen, Vec::new());
+    }
+    // A message that opens its connection itself passes by the ports that Landlock bounds.
+    let opens = libc::MSG_FASTOPEN as u64;
+    for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+        rules.insert(call, vec![rule(&[(flags, SeccompCmpOp::MaskedEq(opens), opens)])?]);
+    }
     foreign_processes(&mut rules)?;
     // New processes: `clone` without CLONE_THREAD.
     let thread = libc::CLONE_THREAD as u64;
@@ -65,26 +83,56 @@ fn foreign_processes(rules: &mut Rules) -> Result<(), BackendError> {
 
 /// Which sockets are closed: all, or with the permission all but the internet's and those by which libc learns the
 /// machine's addresses. A unix socket would reach any service of the machine, whatever ports are permitted.
+/// Landlock knows the ports of TCP and of none of the protocols that do as it does.
 fn sockets(net: bool) -> Result<Vec<SeccompRule>, BackendError> {
     if !net {
         return Ok(Vec::new());
     }
-    let open = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
-    let others = open.map(|family| (0, SeccompCmpOp::Ne, family as u64));
-    Ok(vec![rule(&others)?])
+    let other_than = |argument, open: [i32; 3]| {
+        rule(&open.map(|value| (argument, SeccompCmpOp::Ne, value as u64)))
+    };
+    let netlink = libc::AF_NETLINK as u64;
+    Ok(vec![
+        other_than(0, [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK])?,
+        other_than(2, [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP])?,
+        // Addresses and routes alone.
+        rule(&[(0, SeccompCmpOp::Eq, netlink), (2, SeccompCmpOp::Ne, 0)])?,
+        of_type(libc::SOCK_SEQPACKET)?,
+        of_type(libc::SOCK_DCCP)?,
+    ])
 }
 
-/// Closes the second set of numbers of x86-64, where the kernel has it: by these every other rule could be passed by.
-#[cfg(target_arch = "x86_64")]
-fn close_x32() -> Result<(), seccompiler::Error> {
+/// Which pairs of sockets are closed: those of datagrams, an end of which may send to any name of the machine, and those
+/// of other families than the unix one.
+fn pairs() -> Result<Vec<SeccompRule>, BackendError> {
+    let unix = libc::AF_UNIX as u64;
+    let others = rule(&[(0, SeccompCmpOp::Ne, unix)])?;
+    // For a unix socket both are the same.
+    Ok(vec![others, of_type(libc::SOCK_DGRAM)?, of_type(libc::SOCK_RAW)?])
+}
+
+/// A socket of this type, whatever its flags.
+fn of_type(kind: i32) -> Result<SeccompRule, BackendError> {
+    const TYPE_MASK: u64 = 0xf;
+    rule(&[(1, SeccompCmpOp::MaskedEq(TYPE_MASK), kind as u64)])
+}
+
+/// Closes what this filter was not held against: numbers of newer kernels, and the second set of x86-64, by which every
+/// other rule could be passed by.
+fn close_unknown() -> Result<(), seccompiler::Error> {
     use seccompiler::sock_filter;
     let of = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
+    let (at_least, answer) =
+        (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, libc::BPF_RET | libc::BPF_K);
+    let errno = |errno: i32| libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
     // The number is the first word of what a filter sees.
     let program = [
         of(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        of(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, 0, 1, X32_BIT),
-        of(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
-        of(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        of(at_least, 2, 0, X32_BIT),
+        of(at_least, 2, 0, FIRST_UNKNOWN),
+        of(answer, 0, 0, libc::SECCOMP_RET_ALLOW),
+        of(answer, 0, 0, errno(libc::EPERM)),
+        of(answer, 0, 0, errno(libc::ENOSYS)),
     ];
     seccompiler::apply_filter(&program)
 }
@@ -109,9 +157,10 @@ fn rule(arguments: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, BackendErr
     SeccompRule::new(conditions.collect::<Result<_, _>>()?)
 }
 
-/// Marks a number of the second set.
-#[cfg(target_arch = "x86_64")]
+/// Marks a number of the second set of x86-64; no other architecture has numbers so high.
 const X32_BIT: u32 = 0x4000_0000;
+/// `setxattrat` of Linux 6.13, the same number everywhere. Each call below was looked at.
+const FIRST_UNKNOWN: u32 = 463;
 /// The same number everywhere; not in every libc crate.
 const F_SETOWN_EX: i32 = 15;
 /// `ioctl` requests that do as `F_SETOWN`.

@@ -38,7 +38,9 @@ pub(crate) fn enter(
     limit_resources(limits)?;
     drop_capabilities(permissions).map_err(|why| format!("capabilities: {why}"))?;
     confine_files_and_ports(library, permissions).map_err(|why| format!("landlock: {why}"))?;
-    filter::close(!permissions.net.is_empty()).map_err(|why| format!("seccomp: {why}"))
+    let listens = permissions.net.iter().any(|rule| rule.starts_with("listen:"));
+    let net = filter::Net { sockets: !permissions.net.is_empty(), listens };
+    filter::close(net).map_err(|why| format!("seccomp: {why}"))
 }
 
 /// Ends the calling process when the host ends.

@@ -1,6 +1,6 @@
 //! TLS, asked by clients that know nothing of this program: curl and OpenSSL's own.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -182,6 +182,8 @@ fn who_takes_no_answer_through_tls_is_given_up() {
     let mut input = deaf.stdin.take().unwrap();
     // It reads on until its own output, which nobody reads, takes no more.
     let writing = std::thread::spawn(move || drop(input.write_all(&pages)));
+    let mut output = deaf.stdout.take().unwrap();
+    output.read_exact(&mut [0]).unwrap();
     wait("the next one's place", || curl(&server, &["/health"]).0 == 200);
     deaf.kill().unwrap();
     deaf.wait().unwrap();

@@ -25,7 +25,8 @@ fn who_takes_no_answer_is_given_up() {
         // Until no more is taken, since nobody takes the answers.
         deaf.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
         let requests = request.bytes().repeat(64);
-        while deaf.write(&requests).is_ok() {}
+        while deaf.write_all(&requests).is_ok() {}
+        assert!(!is_free(&server), "{what}");
         wait(what, || is_free(&server));
     }
 }

@@ -101,7 +101,8 @@ impl Library {
             instance.http = instance.extension(abi::HTTP_ID).cast::<abi::HttpPlugin>().as_ref();
             instance.state = instance.extension(abi::STATE_ID).cast::<abi::StatePlugin>().as_ref();
         }
-        self.manifest.has_state = instance.state.is_some();
+        // Without `save` there is nothing to go back to, and the ring must not wait for it.
+        self.manifest.has_state = instance.state.is_some_and(|state| state.save.is_some());
         self.manifest.routes = instance.routes()?;
         self.manifest.check()?;
         Ok(instance)

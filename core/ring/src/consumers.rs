@@ -363,14 +363,25 @@ impl ConsumerHandle {
     }
 
     /// Keeps the gate at or below `seq` while the cursor goes on, for a consumer that would have to
-    /// be replayed from there; `None` ends it.
+    /// be replayed from there. Where what comes after `seq` is not kept any more, the gate is kept at the first place
+    /// after which everything is; gives where it is kept.
     ///
     /// # Errors
-    /// [`ConsumerError::Cursor`] when `seq` goes back behind what is kept or beyond the cursor.
-    pub fn hold(&self, seq: Option<u64>) -> Result<(), ConsumerError> {
+    /// [`ConsumerError::Cursor`] when `seq` lies beyond the cursor.
+    pub fn hold(&self, seq: u64) -> Result<u64, ConsumerError> {
         let mut result = Err(ConsumerError::Poisoned);
         // In the role, so that the writer cannot pass the gate between the look and the hold.
         self.role.call(&mut |writer| result = writer.hold(self.consumer.id, seq));
+        result
+    }
+
+    /// Ends the hold: the gate stands at the cursor.
+    ///
+    /// # Errors
+    /// When the ring failed.
+    pub fn unhold(&self) -> Result<(), ConsumerError> {
+        let mut result = Err(ConsumerError::Poisoned);
+        self.role.call(&mut |writer| result = writer.unhold(self.consumer.id));
         result
     }
 

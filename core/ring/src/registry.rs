@@ -122,24 +122,28 @@ impl Writer {
         floor.min(self.published)
     }
 
-    /// Keeps the consumer's gate at `seq`, or ends that.
-    pub(crate) fn hold(&mut self, id: ConsumerId, seq: Option<u64>) -> Result<(), ConsumerError> {
+    /// Keeps the consumer's gate at `seq`, or at the first place after it where that is possible.
+    pub(crate) fn hold(&mut self, id: ConsumerId, seq: u64) -> Result<u64, ConsumerError> {
         let at = self.member(id).ok_or(ConsumerError::Poisoned)?;
         let member = &self.members[at];
-        let Some(seq) = seq else {
-            member.consumer.set_hold(u64::MAX);
-            return Ok(());
-        };
         let cursor = member.cursor(self.segment.hot());
         let gate = cursor.min(member.consumer.hold());
-        // Behind the gate it may go as far as a consumer that comes may: what lies there is kept.
-        if seq > cursor || (seq < gate && seq < self.floor()) {
+        if seq > cursor {
             return Err(ConsumerError::Cursor);
         }
+        // Behind the gate it may go as far as a consumer that comes may: what lies there is kept.
+        let seq = seq.max(self.floor().min(gate));
         member.consumer.set_hold(seq);
         if seq < gate {
             self.refresh_room();
         }
+        Ok(seq)
+    }
+
+    /// Ends the hold of the consumer's gate.
+    pub(crate) fn unhold(&self, id: ConsumerId) -> Result<(), ConsumerError> {
+        let at = self.member(id).ok_or(ConsumerError::Poisoned)?;
+        self.members[at].consumer.set_hold(u64::MAX);
         Ok(())
     }
 

@@ -143,20 +143,20 @@ fn a_cursor_comes_with_its_effects_or_not_at_all() {
 fn a_hold_keeps_the_gate_behind_the_cursor() {
     let ring = ring(16);
     let handle = ring.register(&spec("c", Gate::Host, Start::Newest)).expect("registered");
-    handle.hold(Some(0)).expect("at the gate");
+    assert_eq!(handle.hold(0), Ok(0), "at the gate");
     for n in 1..=14 {
         publish(&ring.producer(), &[n], Reserve::Ingest).expect("room");
     }
     handle.advance(14).expect("forward");
     assert!(matches!(publish(&ring.producer(), &[15], Reserve::Ingest), Err(PublishError::Full)));
-    assert_eq!(handle.hold(Some(15)), Err(ConsumerError::Cursor));
-    handle.hold(Some(10)).expect("forward");
+    assert_eq!(handle.hold(15), Err(ConsumerError::Cursor));
+    assert_eq!(handle.hold(10), Ok(10), "forward");
     for n in 15..=24 {
         publish(&ring.producer(), &[n], Reserve::Ingest).expect("room");
     }
-    assert_eq!(handle.hold(Some(9)), Err(ConsumerError::Cursor), "its place is taken");
-    handle.hold(Some(12)).expect("forward");
-    handle.hold(Some(10)).expect("back to what is kept");
+    assert_eq!(handle.hold(9), Ok(10), "its place is taken");
+    assert_eq!(handle.hold(12), Ok(12), "forward");
+    assert_eq!(handle.hold(5), Ok(10), "back to what is kept");
     assert!(matches!(publish(&ring.producer(), &[25], Reserve::Ingest), Err(PublishError::Full)));
     handle.release();
     for n in 25..=60 {

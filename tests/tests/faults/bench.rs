@@ -74,22 +74,46 @@ impl Bench {
     /// A host over a ring in memory, with short deadlines.
     pub(crate) fn new(plugins: Vec<PluginConfig>) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let mut bench = Self::open(temp.path(), &Storage::Memory, plugins);
+        let mut bench = Self::open(temp.path(), &Storage::Memory, 65_536, HostConfig::new, plugins);
         bench._temp = Some(temp);
         bench
     }
 
     /// A host over a journal in `dir`.
     pub(crate) fn durable(dir: &Path, plugins: Vec<PluginConfig>) -> Self {
-        let storage =
-            Storage::Journal { dir: dir.to_owned(), sync: SyncMode::Never, log_bytes: None };
-        Self::open(dir, &storage, plugins)
+        Self::durable_over(dir, 65_536, plugins)
     }
 
-    fn open(dir: &Path, storage: &Storage, plugins: Vec<PluginConfig>) -> Self {
-        let (ring, _) = Ring::open(&RingConfig::default(), storage).unwrap();
+    /// The same with so many slots.
+    pub(crate) fn durable_over(dir: &Path, capacity: u64, plugins: Vec<PluginConfig>) -> Self {
+        let (sync, log_bytes) = (SyncMode::Never, None);
+        let storage = Storage::Journal { dir: dir.to_owned(), sync, log_bytes };
+        Self::open(dir, &storage, capacity, HostConfig::new, plugins)
+    }
+
+    /// A host over a ring in memory with so many slots, that saves states every few milliseconds.
+    pub(crate) fn small(capacity: u64, plugins: Vec<PluginConfig>) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let config = |dir, node| {
+            let state_interval = Duration::from_millis(20);
+            HostConfig { state_interval, ..HostConfig::new(dir, node) }
+        };
+        let mut bench = Self::open(temp.path(), &Storage::Memory, capacity, config, plugins);
+        bench._temp = Some(temp);
+        bench
+    }
+
+    fn open(
+        dir: &Path,
+        storage: &Storage,
+        capacity: u64,
+        config: impl FnOnce(PathBuf, String) -> HostConfig,
+        plugins: Vec<PluginConfig>,
+    ) -> Self {
+        let (ring, _) =
+            Ring::open(&RingConfig { capacity, ..RingConfig::default() }, storage).unwrap();
         let ring = Arc::new(ring);
-        let mut config = HostConfig::new(dir.to_owned(), "node".into());
+        let mut config = config(dir.to_owned(), "node".into());
         config.executable = shimmer();
         config.call_deadline = Duration::from_millis(1_500);
         config.cpu_patience = Duration::ZERO;
@@ -202,6 +226,13 @@ impl Bench {
                 }
             }
         }
+    }
+
+    /// How often the counter's state has seen this kind.
+    pub(crate) fn counted(&self, kind: &str) -> u64 {
+        let answer = self.get("counter", "/x/counter/counts").unwrap();
+        let state: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        state["counts"][kind].as_u64().unwrap_or(0)
     }
 
     /// Calls a GET route of a plugin.

@@ -164,7 +164,7 @@ impl Supervisor {
 
     /// Where it goes on: after its cursor, or, with state, from the saved state through a replay.
     fn begin(&mut self, has_state: bool) -> Result<Begin, String> {
-        let consumer = self.consumer.as_ref().ok_or("no consumer")?;
+        let consumer = Arc::clone(self.consumer.as_ref().ok_or("no consumer")?);
         let mut begin = Begin {
             cursor: consumer.cursor(),
             single_until: self.policy.single_until(),
@@ -172,6 +172,8 @@ impl Supervisor {
             ..Begin::default()
         };
         if !has_state {
+            // The library before this one may have had a state, to which nobody goes back.
+            self.unhold();
             return Ok(begin);
         }
         // The ring has let go what comes before a state that could not be saved, so that no older one will do.
@@ -204,8 +206,8 @@ impl Supervisor {
             );
             begin.cursor = (oldest - 1).min(begin.replay_to);
         }
+        begin.cursor = begin.cursor.max(self.hold(begin.cursor));
         begin.state = (!blob.is_empty()).then_some(blob);
-        self.hold(begin.cursor);
         Ok(begin)
     }
 
@@ -231,12 +233,28 @@ impl Supervisor {
         self.hold(cursor);
     }
 
-    fn hold(&self, cursor: u64) {
+    /// Makes the ring keep what comes after `cursor`; gives from where on it does.
+    fn hold(&mut self, cursor: u64) -> u64 {
         let gating = self.config.delivery == Delivery::Gating;
-        if let Some(consumer) = self.consumer.as_ref().filter(|_| gating)
-            && consumer.hold(Some(cursor)).is_err()
-        {
-            self.host_log(3, "its state's cursor does not fit the ring");
+        let Some(consumer) = self.consumer.as_ref().filter(|_| gating) else { return cursor };
+        match consumer.hold(cursor) {
+            Ok(held) => {
+                self.held = Some(held);
+                held
+            }
+            Err(_) => {
+                self.host_log(3, "its state's cursor does not fit the ring");
+                cursor
+            }
+        }
+    }
+
+    /// Lets the ring go on to the cursor.
+    pub(super) fn unhold(&mut self) {
+        self.held = None;
+        if let Some(consumer) = &self.consumer {
+            // It fails where the ring has failed, and then nothing goes on.
+            let _ = consumer.unhold();
         }
     }
 

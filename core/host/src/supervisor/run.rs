@@ -15,6 +15,7 @@ use super::policy::{Crash, Policy, Verdict};
 use super::store::Store;
 use super::transport::{Ending, Guest};
 use super::unix_now_ns;
+use super::watch::Kept;
 use crate::config::{HostConfig, PluginConfig};
 use crate::effects::{EmitRules, Encoded};
 use crate::guest::MAX_BATCH;
@@ -52,6 +53,8 @@ pub(crate) struct Supervisor {
     pub(super) store: Store,
     /// The newest state, where it could not be saved, and when that was tried.
     pub(super) unsaved: Option<(u64, Vec<u8>, Instant)>,
+    /// Where the gate is kept behind the cursor, for a state that was saved there.
+    pub(super) held: Option<u64>,
     pub(super) library: Option<PathBuf>,
     pub(super) policy: Policy,
     pub(super) rules: EmitRules,
@@ -100,6 +103,7 @@ pub(super) struct Up {
     pub(super) replays_until: Instant,
     pub(super) heartbeat: (u64, Instant),
     pub(super) progress: (u64, Instant),
+    pub(super) kept: Kept,
     pub(super) sampled: Instant,
     pub(super) cpu: (f64, Instant),
     pub(super) hot_since: Option<Instant>,
@@ -141,6 +145,7 @@ impl Supervisor {
             consumer: None,
             store,
             unsaved: None,
+            held: None,
             library: None,
             policy: Policy::default(),
             rules,

@@ -21,6 +21,22 @@ const SAVE_AGAIN: Duration = Duration::from_secs(1);
 /// Time over which its share of the processor is told; the kernel counts in hundredths of a second.
 const CPU_WINDOW: Duration = Duration::from_secs(1);
 
+/// Where a gate is kept behind the cursor, and since when that has not moved.
+pub(super) struct Kept {
+    at: u64,
+    since: Instant,
+}
+
+impl Kept {
+    /// For how long the ring has waited there for a cursor that went on.
+    fn look(&mut self, held: u64, cursor: u64, now: Instant) -> Duration {
+        if self.at != held || cursor <= held {
+            *self = Self { at: held, since: now };
+        }
+        now - self.since
+    }
+}
+
 impl Up {
     pub(super) fn new(
         guest: Guest,
@@ -38,6 +54,7 @@ impl Up {
             replays_until: now,
             heartbeat: (0, now),
             progress: (0, now),
+            kept: Kept { at: 0, since: now },
             sampled: now,
             cpu: (0.0, now),
             hot_since: None,
@@ -61,6 +78,7 @@ impl Up {
             &mut self.replays_until,
             &mut self.heartbeat.1,
             &mut self.progress.1,
+            &mut self.kept.since,
         ];
         let pending = self.pending.as_mut().map(|pending| &mut pending.since);
         let stopping = self.stopping.as_mut().map(|(until, _)| until);
@@ -82,6 +100,10 @@ impl Supervisor {
             self.save_state(cursor, &blob);
         }
         self.follow();
+        if self.is_state_overdue(now) {
+            self.host_log(3, "it saves no state: its death costs what came after the last one");
+            self.unhold();
+        }
         if let Some(reason) = self.overdue(now).or_else(|| self.nonsense()) {
             return self.kill(reason);
         }
@@ -130,6 +152,19 @@ impl Supervisor {
         let is_stuck = idle > deadline * 3 && !replays;
         (is_stuck || (idle > deadline && is_silent))
             .then(|| format!("events waited and it made no progress for {} s", idle.as_secs()))
+    }
+
+    /// Whether the ring has waited for its next state for longer than saving, a call and effects without room can take.
+    fn is_state_overdue(&mut self, now: Instant) -> bool {
+        let patience = self.context.config.state_interval + self.context.config.call_deadline * 4;
+        let (Some(held), Some(consumer), Some(up)) = (self.held, &self.consumer, &mut self.up)
+        else {
+            return false;
+        };
+        // A replay leads to no state before its end.
+        let is_due = up.started && now >= up.replays_until;
+        let cursor = if is_due { consumer.cursor() } else { held };
+        up.kept.look(held, cursor, now) > patience
     }
 
     fn nonsense(&mut self) -> Option<String> {
@@ -223,4 +258,21 @@ fn beyond(usage: &Usage, limits: &Limits, is_thread: bool) -> Option<String> {
     (!is_thread && usage.threads > limits.threads).then(|| {
         format!("it has {} threads, its limits.threads is {}", usage.threads, limits.threads)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_waits_for_a_state_only_since_it_is_behind() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut kept = Kept { at: 0, since: begun };
+        assert_eq!(kept.look(10, 10, at(100)), Duration::ZERO, "all is saved");
+        assert_eq!(kept.look(10, 11, at(103)), Duration::from_secs(3));
+        assert_eq!(kept.look(10, 90, at(107)), Duration::from_secs(7));
+        assert_eq!(kept.look(90, 95, at(108)), Duration::ZERO, "saved");
+        assert_eq!(kept.look(90, 99, at(118)), Duration::from_secs(10));
+    }
 }

@@ -43,7 +43,11 @@ impl Writer {
             Start::After(seq) => (seq, u64::MAX),
         });
         let (mut cursor, mut hold) = wanted;
-        let kept = self.oldest - 1;
+        // Whoever was lapped has lost events already and goes on where it can emit; what nobody overwrote is kept.
+        let kept = match spec.gate {
+            Gate::Host | Gate::Page if cursor.min(hold) < self.oldest - 1 => self.floor(),
+            _ => self.oldest - 1,
+        };
         let missed = kept.saturating_sub(cursor.min(hold));
         cursor = cursor.clamp(kept.min(self.published), self.published);
         if hold != u64::MAX {

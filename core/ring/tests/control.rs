@@ -168,3 +168,25 @@ fn a_hold_keeps_the_gate_behind_the_cursor() {
     assert!(matches!(publish(&ring.producer(), &[61], Reserve::Ingest), Err(PublishError::Full)));
     publish(&ring.producer(), &[61], Reserve::Effects).expect("the reserve");
 }
+
+#[test]
+fn a_consumer_that_was_away_comes_back_with_room_for_what_it_emits() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let sync = shimmer_ring::SyncMode::Never;
+    let storage = Storage::Journal { dir: dir.path().to_owned(), sync, log_bytes: None };
+    let (ring, _) = Ring::open(&small(16), &storage).expect("a ring");
+    let register = || ring.register(&spec("c", Gate::Host, Start::Newest)).expect("registered");
+    let handle = register();
+    assert_eq!(handle.hold(0), Ok(0));
+    drop(handle);
+    for n in 1..=60 {
+        publish(&ring.producer(), &[n], Reserve::Ingest).expect("no gate");
+    }
+    let handle = register();
+    assert_eq!((handle.cursor(), handle.missed()), (60 - 14, 46));
+    publish(&ring.producer(), &[61, 62], Reserve::Effects).expect("the reserve");
+    // Nothing that a gate protected to the end is let go: not even where no room is left.
+    drop(handle);
+    let handle = register();
+    assert_eq!((handle.cursor(), handle.missed()), (60 - 14, 0));
+}

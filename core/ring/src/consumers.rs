@@ -166,17 +166,21 @@ impl Consumer {
             return known;
         }
         let WakeTarget::Control(page) = &target.kind else { return known };
+        // Acquire: pairs with the Release below, and comes before the look into the page: what another observer
+        // reads there after our look is no step back of the child's.
+        let before = target.said.load(Ordering::Acquire);
         let said = page.cursor();
         if said == known {
             return known;
         }
         // A page may be behind the known cursor, which a submission moves before the child hears of
         // it; it may not be behind itself.
-        let before = target.said.fetch_max(said, Ordering::AcqRel);
         if said < before || said > hot.published() {
             self.violations.fetch_add(1, Ordering::Relaxed);
             return known;
         }
+        // Release: pairs with the Acquire above.
+        target.said.fetch_max(said, Ordering::AcqRel);
         self.cursor.advance(said)
     }
 
@@ -470,6 +474,40 @@ impl Drop for ConsumerHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_moves_between_the_looks_of_two_observers_does_not_go_back() {
+        const STEPS: u64 = 300_000;
+        let page = Arc::new(ControlPage::create().expect("a page"));
+        let wake = WakeTarget::Control(Arc::clone(&page));
+        let spec = ConsumerSpec {
+            key: "child",
+            durable: false,
+            gate: Gate::Page,
+            start: Start::Newest,
+            wake,
+        };
+        let consumer = Consumer::new(ConsumerId(1), &spec, 0, u64::MAX);
+        let hot = Hot::new();
+        hot.publish(STEPS);
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    start.wait();
+                    let target = consumer.target();
+                    while consumer.observe(&target, &hot) < STEPS {}
+                });
+            }
+            start.wait();
+            for seq in 1..=STEPS {
+                page.set_cursor(seq);
+                // Slow enough for the others to look between.
+                (0..64).for_each(|_| std::hint::spin_loop());
+            }
+        });
+        assert_eq!(consumer.violations.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn a_child_cannot_make_the_writer_wake_it_without_end() {

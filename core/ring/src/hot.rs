@@ -38,7 +38,7 @@ const _: () = {
 };
 
 impl Hot {
-    #[cfg(any(loom, shuttle))]
+    #[cfg(any(loom, shuttle, test))]
     pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
         Self {

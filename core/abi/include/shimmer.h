@@ -375,8 +375,10 @@ typedef struct shimmer_state_plugin {
     shimmer_status (*save)(const shimmer_plugin *plugin, const shimmer_state_writer *writer);
 
     /*
-     * [worker] Before `start`. `cursor` is the last sequence that the blob covers. SHIMMER_UNSUPPORTED refuses a
-     * blob of another version, and the plugin starts afresh.
+     * [worker] Before `start`. `cursor` is the last sequence that the blob covers; where the ring's journal is gone,
+     * or a loss of power took its end, it is the one before the next event, and what the blob knows of later
+     * sequences is of events that are gone. SHIMMER_UNSUPPORTED refuses a blob of another version, and the plugin
+     * starts afresh.
      */
     shimmer_status (*restore)(const shimmer_plugin *plugin, shimmer_bytes blob, uint64_t cursor);
 } shimmer_state_plugin;

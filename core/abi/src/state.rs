@@ -31,7 +31,9 @@ pub struct StatePlugin {
     pub save:
         Option<unsafe extern "C" fn(plugin: *const Plugin, writer: *const StateWriter) -> Status>,
     /// `[worker]` Takes a blob back, before `start`. A blob of another version may be refused with `UNSUPPORTED`:
-    /// the plugin then starts afresh. `cursor` is the last sequence that the blob has seen.
+    /// the plugin then starts afresh. `cursor` is the last sequence that the blob has seen; where the ring's journal is
+    /// gone, or a loss of power took its end, it is the one before the next event, and what the blob knows of later
+    /// sequences is of events that are gone.
     pub restore:
         Option<unsafe extern "C" fn(plugin: *const Plugin, blob: Bytes, cursor: u64) -> Status>,
 }

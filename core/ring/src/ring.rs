@@ -52,6 +52,8 @@ pub struct Ring {
     roster: Arc<Roster>,
     /// Most slots that submissions from outside may take.
     ingest_slots: u64,
+    /// Last sequence that was given out when it was opened.
+    recovered: u64,
     /// What ids are hashed with, and where they are looked for.
     ids: Option<(SipKey, Places)>,
     /// The journal's file, for syncing beside the writer.
@@ -108,7 +110,8 @@ impl Ring {
         let syncs = writer.journal.as_ref().map(Journal::syncs);
         let ids = (config.dedup_window > 0).then(|| (sip_key, writer.dedup.places()));
         let role = Arc::new(Role::new(writer));
-        let ring = Self { segment, names, role, roster, ingest_slots, ids, file, syncs };
+        let recovered = recovery.last;
+        let ring = Self { segment, names, role, roster, ingest_slots, recovered, ids, file, syncs };
         Ok((ring, recovery))
     }
 
@@ -160,6 +163,19 @@ impl Ring {
     #[must_use]
     pub fn oldest(&self) -> u64 {
         self.segment.hot().oldest()
+    }
+
+    /// Names the history that its sequences belong to: the journal's, or that of this process.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.segment.epoch()
+    }
+
+    /// Last sequence that was given out when the ring was opened: what has another number since is new, whatever a
+    /// power loss took back before.
+    #[must_use]
+    pub fn recovered(&self) -> u64 {
+        self.recovered
     }
 
     /// Number of slots.

@@ -85,6 +85,10 @@ impl Segment {
         Ok(Self::over(mapping, fd, geometry, epoch))
     }
 
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     fn over(mapping: Mapping, fd: OwnedFd, geometry: Geometry, epoch: u64) -> Self {
         Self {
             columns: Columns::new(&mapping, &geometry),

@@ -7,6 +7,7 @@ mod bench;
 mod conformance;
 mod deaths;
 mod exactly_once;
+mod history;
 mod hostile;
 mod isolation;
 mod lies;

@@ -10,6 +10,7 @@ use shimmer_ring::{ConsumerSpec, ControlPage, Gate, MapError, Start, WakeTarget}
 
 use super::card::State;
 use super::run::{Supervisor, Up};
+use super::store::SavedState;
 use super::transport::Guest;
 use crate::config::{Delivery, Isolation};
 use crate::manifest::Manifest;
@@ -176,44 +177,59 @@ impl Supervisor {
             self.unhold();
             return Ok(begin);
         }
-        // The ring has let go what comes before a state that could not be saved, so that no older one will do.
-        let unsaved = self.unsaved.as_ref().map(|(cursor, blob, _)| (*cursor, blob.clone()));
-        let saved = unsaved.or_else(|| {
-            self.store.load_state().unwrap_or_else(|why| {
-                self.host_log(4, &why);
-                None
-            })
-        });
-        let Some((saved_at, blob)) = saved else {
+        let Some(saved) = self.saved_state() else {
             // The first of all saves: an empty one, so that a death before the next replays from here.
             self.save_state(begin.cursor, &[]);
             return Ok(begin);
         };
-        if saved_at > begin.cursor {
+        let ring = &self.context.ring;
+        // No state of this ring has seen more.
+        let most = ring.recovered().max(begin.cursor);
+        let is_of_ring = saved.is_of(ring.epoch(), most);
+        let place = if is_of_ring { saved.cursor.min(most) } else { begin.cursor };
+        if place > begin.cursor {
             // The host died after the state was saved and before its cursor was: nothing between had effects.
-            begin.cursor = saved_at.min(self.context.ring.published());
+            begin.cursor = place;
             // Cannot fail: not backwards, not beyond what is published.
             let _ = consumer.advance(begin.cursor);
         }
         begin.replay_to = begin.cursor;
-        begin.cursor = saved_at.min(begin.cursor);
-        let oldest = self.context.ring.oldest();
-        if begin.cursor + 1 < oldest {
+        if place == saved.cursor && is_of_ring {
+            begin.cursor = self.hold(place);
+        } else {
+            // What it has seen besides is gone, and other events come under those numbers.
+            self.host_log(3, "its saved state knows events that the ring does not");
+            self.save_state(place, &saved.blob);
+        }
+        let kept = self.context.ring.oldest().saturating_sub(1).min(begin.replay_to);
+        begin.cursor = begin.cursor.max(kept);
+        if begin.cursor > place {
             // Those behind the cursor were processed once; those before it are counted where the gate was taken.
             self.host_log(
                 3,
                 "events behind its saved state are gone: its state does not know them",
             );
-            begin.cursor = (oldest - 1).min(begin.replay_to);
         }
-        begin.cursor = begin.cursor.max(self.hold(begin.cursor));
-        begin.state = (!blob.is_empty()).then_some(blob);
+        begin.state = (!saved.blob.is_empty()).then_some(saved.blob);
         Ok(begin)
+    }
+
+    /// The newest state. The ring has let go what comes before one that could not be saved, so that no older one will
+    /// do.
+    fn saved_state(&mut self) -> Option<SavedState> {
+        if let Some((cursor, blob, _)) = &self.unsaved {
+            let epoch = self.context.ring.epoch();
+            return Some(SavedState { epoch: Some(epoch), cursor: *cursor, blob: blob.clone() });
+        }
+        self.store.load_state().unwrap_or_else(|why| {
+            self.host_log(4, &why);
+            None
+        })
     }
 
     /// Saves a state; the ring keeps what came after it.
     pub(super) fn save_state(&mut self, cursor: u64, blob: &[u8]) {
-        let saved = self.store.save_state(cursor, blob);
+        let saved = self.store.save_state(self.context.ring.epoch(), cursor, blob);
         self.unsaved = saved.is_err().then(|| (cursor, blob.to_vec(), Instant::now()));
         let was_saved = std::mem::replace(&mut self.shared.facts().is_state_saved, saved.is_ok());
         match saved {

@@ -6,9 +6,30 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-const STATE_MAGIC: &[u8; 8] = b"SHMSTAT1";
-/// Magic, cursor, length, checksum.
-const STATE_HEADER: usize = 8 + 8 + 8 + 4;
+const STATE_MAGIC: &[u8; 8] = b"SHMSTAT2";
+/// Magic, epoch, cursor, length, checksum.
+const STATE_HEADER: usize = 8 + 8 + 8 + 8 + 4;
+/// A state without the epoch, as it was written before.
+const OLDER_MAGIC: &[u8; 8] = b"SHMSTAT1";
+
+/// A state as it is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SavedState {
+    /// The ring's history that the cursor belongs to; `None` where nobody wrote it down.
+    pub(crate) epoch: Option<u64>,
+    /// Last sequence that it has seen.
+    pub(crate) cursor: u64,
+    /// What the plugin wrote.
+    pub(crate) blob: Vec<u8>,
+}
+
+impl SavedState {
+    /// Whether its cursor is a sequence of the ring with this epoch, of which no state can have seen more than `most`.
+    /// One that does not say so is believed where it fits.
+    pub(crate) fn is_of(&self, epoch: u64, most: u64) -> bool {
+        self.epoch.map_or(self.cursor <= most, |own| own == epoch)
+    }
+}
 
 /// The folder of one plugin.
 pub(crate) struct Store {
@@ -44,11 +65,12 @@ impl Store {
         drop(fs::remove_file(copy));
     }
 
-    /// Saves the state as it is after `cursor`.
-    pub(crate) fn save_state(&self, cursor: u64, blob: &[u8]) -> io::Result<()> {
+    /// Saves the state as it is after `cursor` of the ring with this epoch.
+    pub(crate) fn save_state(&self, epoch: u64, cursor: u64, blob: &[u8]) -> io::Result<()> {
         let part = self.dir.join("state.part");
         let mut header = Vec::with_capacity(STATE_HEADER);
         header.extend_from_slice(STATE_MAGIC);
+        header.extend_from_slice(&epoch.to_le_bytes());
         header.extend_from_slice(&cursor.to_le_bytes());
         header.extend_from_slice(&(blob.len() as u64).to_le_bytes());
         let checksum = crc32c([&header, blob]);
@@ -61,8 +83,8 @@ impl Store {
         fs::rename(part, self.state_path())
     }
 
-    /// The saved state with its cursor. A file that is damaged is set aside, and why is told.
-    pub(crate) fn load_state(&self) -> Result<Option<(u64, Vec<u8>)>, String> {
+    /// The saved state. A file that is damaged is set aside, and why is told.
+    pub(crate) fn load_state(&self) -> Result<Option<SavedState>, String> {
         let path = self.state_path();
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
@@ -82,14 +104,21 @@ impl Store {
     }
 }
 
-fn parse_state(bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
-    let (header, blob) = bytes.split_at_checked(STATE_HEADER)?;
-    let word = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
-    let checksum = u32::from_le_bytes(header[24..].try_into().ok()?);
-    let sound = header.starts_with(STATE_MAGIC)
-        && word(16)? == blob.len() as u64
-        && crc32c([&header[..24], blob]) == checksum;
-    sound.then(|| Some((word(8)?, blob.to_vec())))?
+fn parse_state(bytes: &[u8]) -> Option<SavedState> {
+    let has_epoch = bytes.starts_with(STATE_MAGIC);
+    if !has_epoch && !bytes.starts_with(OLDER_MAGIC) {
+        return None;
+    }
+    let header_len = if has_epoch { STATE_HEADER } else { STATE_HEADER - 8 };
+    let (header, blob) = bytes.split_at_checked(header_len)?;
+    let (said, checksum) = header.split_last_chunk::<4>()?;
+    let mut words = said[8..].chunks_exact(8).filter_map(|word| word.try_into().ok());
+    let mut next = || words.next().map(u64::from_le_bytes);
+    let epoch = if has_epoch { Some(next()?) } else { None };
+    let (cursor, len) = (next()?, next()?);
+    let is_sound =
+        len == blob.len() as u64 && crc32c([said, blob]) == u32::from_le_bytes(*checksum);
+    is_sound.then(|| SavedState { epoch, cursor, blob: blob.to_vec() })
 }
 
 /// CRC-32C (Castagnoli) of parts that follow each other.
@@ -108,8 +137,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), "p").unwrap();
         assert_eq!(store.load_state(), Ok(None));
-        store.save_state(1 << 40, b"state").unwrap();
-        assert_eq!(store.load_state(), Ok(Some((1 << 40, b"state".to_vec()))));
+        store.save_state(7, 1 << 40, b"state").unwrap();
+        let saved = SavedState { epoch: Some(7), cursor: 1 << 40, blob: b"state".to_vec() };
+        assert_eq!(store.load_state(), Ok(Some(saved.clone())));
         let path = store.state_path();
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
@@ -121,6 +151,23 @@ mod tests {
         }
         fs::write(&path, &whole[..10]).unwrap();
         assert!(store.load_state().is_err());
+    }
+
+    #[test]
+    fn a_state_of_the_older_form_is_read_and_believed_where_it_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), "p").unwrap();
+        let mut bytes = b"SHMSTAT1".to_vec();
+        bytes.extend_from_slice(&40u64.to_le_bytes());
+        bytes.extend_from_slice(&5u64.to_le_bytes());
+        bytes.extend_from_slice(&crc32c([&bytes, b"state"]).to_le_bytes());
+        bytes.extend_from_slice(b"state");
+        fs::write(store.state_path(), bytes).unwrap();
+        let older = store.load_state().unwrap().unwrap();
+        assert_eq!((older.cursor, older.blob.as_slice()), (40, &b"state"[..]));
+        assert!(older.is_of(7, 40) && !older.is_of(7, 39));
+        let newer = SavedState { epoch: Some(7), ..older };
+        assert!(newer.is_of(7, 39) && !newer.is_of(8, 40));
     }
 
     #[test]

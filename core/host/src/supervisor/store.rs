@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const STATE_MAGIC: &[u8; 8] = b"SHMSTAT2";
@@ -75,7 +76,9 @@ impl Store {
         header.extend_from_slice(&(blob.len() as u64).to_le_bytes());
         let checksum = crc32c([&header, blob]);
         header.extend_from_slice(&checksum.to_le_bytes());
-        let mut file = fs::File::create(&part)?;
+        // What a plugin remembers may be as secret as what it was told.
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         file.write_all(&header)?;
         file.write_all(blob)?;
         // The name must not reach the disk before the bytes: after a loss of power it would be a state that is damaged.
@@ -130,6 +133,8 @@ fn crc32c(parts: [&[u8]; 2]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -141,6 +146,8 @@ mod tests {
         let saved = SavedState { epoch: Some(7), cursor: 1 << 40, blob: b"state".to_vec() };
         assert_eq!(store.load_state(), Ok(Some(saved.clone())));
         let path = store.state_path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "its owner's alone");
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
             let mut broken = whole.clone();

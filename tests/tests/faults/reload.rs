@@ -1,8 +1,97 @@
 //! Hot reload: state is handed over, no event is lost, a bad library is rolled back.
 
-use shimmer_host::{ControlError, State};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
-use crate::bench::{Bench, fixture, plugin};
+use rustix::process::{Pid, Signal, kill_process};
+use shimmer_host::{ControlError, PluginConfig, State};
+
+use crate::bench::{Bench, PATIENCE, fixture, plugin, wait};
+use crate::deaths::kill;
+
+/// The counter with a library that a test can replace.
+fn replaceable(dir: &Path, first: &str) -> (PluginConfig, PathBuf) {
+    let path = dir.join("counter.so");
+    std::fs::copy(fixture(first), &path).unwrap();
+    (PluginConfig { path: path.clone(), ..plugin("counter") }, path)
+}
+
+/// Three times what the ring of 1,024 holds.
+fn goes_round(bench: &mut Bench) {
+    for chunk in 0..8 {
+        bench.post("round", chunk * 400..(chunk + 1) * 400, "{}");
+    }
+    assert_eq!(bench.caught_up("counter").missed_count, 0);
+}
+
+#[test]
+fn a_library_without_state_holds_the_ring_for_none() {
+    let temp = tempfile::tempdir().unwrap();
+    let (table, library) = replaceable(temp.path(), "counter");
+    let mut bench = Bench::small(1_024, vec![table]);
+    bench.post("good", 0..100, "{}");
+    bench.caught_up("counter");
+    std::fs::copy(fixture("plain"), &library).unwrap();
+    assert_eq!(bench.host.reload("counter"), Ok(()));
+    goes_round(&mut bench);
+}
+
+#[test]
+fn a_library_that_is_rolled_back_takes_its_state_with_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let (table, library) = replaceable(temp.path(), "plain");
+    let mut bench = Bench::small(1_024, vec![table]);
+    std::fs::copy(fixture("counter"), &library).unwrap();
+    assert_eq!(bench.host.reload("counter"), Ok(()));
+    kill(bench.card("counter").pid.unwrap());
+    bench.until("counter", "be rolled back", |card| {
+        card.crash_count == 1 && card.state == State::Running
+    });
+    goes_round(&mut bench);
+}
+
+#[test]
+fn a_rollback_gives_the_old_library_its_old_state() {
+    let temp = tempfile::tempdir().unwrap();
+    let (table, library) = replaceable(temp.path(), "counter");
+    let mut bench = Bench::small(65_536, vec![table]);
+    bench.post("good", 0..400, "{}");
+    bench.caught_up("counter");
+    std::fs::copy(fixture("heir"), &library).unwrap();
+    assert_eq!(bench.host.reload("counter"), Ok(()));
+    bench.post("good", 400..1_200, "{}");
+    let state = bench.dir().join("plugins/counter/state");
+    wait("the new library's save", || std::fs::read(&state).unwrap().ends_with(b"heir 800"));
+    kill(bench.card("counter").pid.unwrap());
+    bench.until("counter", "be rolled back", |card| {
+        card.crash_count == 1 && card.state == State::Running
+    });
+    bench.caught_up("counter");
+    wait("the replay", || bench.counted("good") == 1_200);
+    assert_eq!(
+        bench.events("echo").len(),
+        400,
+        "what the new one has handled has no effects again"
+    );
+}
+
+#[test]
+fn whoever_reloads_what_is_then_disabled_is_told() {
+    let bench = Bench::new(vec![plugin("counter")]);
+    // It stops late, so that the second order comes before the end.
+    let pid = Pid::from_raw(bench.card("counter").pid.unwrap().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let before = bench.copies("counter").len();
+    let (sender, told) = mpsc::channel();
+    let host = bench.host.clone();
+    std::thread::spawn(move || sender.send(host.reload("counter")));
+    wait("the copy", || bench.copies("counter").len() > before);
+    bench.host.disable("counter").unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Err(ControlError::Disabled)));
+    // Nor does an order that comes before the end forget this one.
+    bench.host.enable("counter").unwrap();
+    bench.caught_up("counter");
+}
 
 #[test]
 fn a_reload_keeps_state_and_loses_nothing() {

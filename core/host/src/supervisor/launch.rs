@@ -210,6 +210,7 @@ impl Supervisor {
                 "events behind its saved state are gone: its state does not know them",
             );
         }
+        self.keep_for_rollback(begin.cursor, &saved.blob);
         begin.state = (!saved.blob.is_empty()).then_some(saved.blob);
         Ok(begin)
     }

@@ -8,6 +8,7 @@ mod commit;
 mod inbox;
 mod launch;
 mod policy;
+mod reload;
 mod run;
 mod store;
 mod transport;

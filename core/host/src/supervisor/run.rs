@@ -9,9 +9,10 @@ use shimmer_ring::{ConsumerHandle, ControlPage, Producer, Ring};
 
 use super::card::{OpenCalls, Shared, State};
 use super::commit::Pending;
-use super::inbox::{Command, Done, Inbox};
+use super::inbox::{Command, Inbox};
 use super::launch::Unlaunched;
 use super::policy::{Crash, Policy, Verdict};
+use super::reload::Reload;
 use super::store::Store;
 use super::transport::{Ending, Guest};
 use super::unix_now_ns;
@@ -23,7 +24,7 @@ use crate::host::Routes;
 use crate::log_tail::level_name;
 use crate::relay::Relay;
 use crate::wire::{FromGuest, ToGuest};
-use crate::{CallError, ControlError, HostEvents};
+use crate::{CallError, HostEvents};
 
 /// How long a plugin may take to save and stop before it is killed.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -65,7 +66,7 @@ pub(crate) struct Supervisor {
     pub(super) launches: u64,
     pub(super) spare_ids: u64,
     next: Next,
-    reload: Option<Reload>,
+    pub(super) reload: Option<Reload>,
     shutdown: bool,
 }
 
@@ -79,15 +80,6 @@ enum Next {
 pub(super) enum After {
     Launch,
     Stay(State),
-}
-
-/// A reload on probation.
-struct Reload {
-    /// The launch that it waits for; what runs before is the old library.
-    launch: u64,
-    previous: Option<PathBuf>,
-    until: Option<Instant>,
-    done: Option<Done>,
 }
 
 /// A running instance.
@@ -232,9 +224,16 @@ impl Supervisor {
             Command::Enable(done) => {
                 self.policy.reset();
                 self.config.enabled.0 = true;
-                if self.up.is_none() {
-                    self.set_state(State::Starting);
-                    self.next = Next::Launch(Instant::now());
+                match &mut self.up {
+                    None => {
+                        self.set_state(State::Starting);
+                        self.next = Next::Launch(Instant::now());
+                    }
+                    // Disabled a moment ago.
+                    Some(Up { stopping: Some((_, after)), .. }) if !self.shutdown => {
+                        *after = After::Launch;
+                    }
+                    Some(_) => {}
                 }
                 done(Ok(()));
             }
@@ -260,80 +259,10 @@ impl Supervisor {
         self.stop_then(if enabled { After::Launch } else { After::Stay(State::Disabled) });
     }
 
-    fn begin_reload(&mut self, done: Done) {
-        if !self.config.enabled.0 {
-            return done(Err(ControlError::Disabled));
+    pub(super) fn stop_then(&mut self, after: After) {
+        if let After::Stay(state) = after {
+            self.refuse_reload(state);
         }
-        if self.reload.as_ref().is_some_and(|reload| reload.until.is_none()) {
-            return done(Err(ControlError::Busy));
-        }
-        let copied = self.store.copy_library(&self.context.config.library(&self.config));
-        let copy = match copied {
-            Ok(copy) => copy,
-            Err(why) => {
-                return done(Err(ControlError::Failed(format!("cannot copy the library: {why}"))));
-            }
-        };
-        let current = self.library.replace(copy);
-        // What runs may be on probation itself: then the one before it is the one to go back to.
-        let previous = match self.reload.take().and_then(|reload| reload.previous) {
-            Some(proven) => {
-                if let Some(current) = current {
-                    self.store.drop_copy(&current);
-                }
-                Some(proven)
-            }
-            None => current,
-        };
-        self.reload =
-            Some(Reload { launch: self.launches + 1, previous, until: None, done: Some(done) });
-        self.policy.reset();
-        self.stop_then(After::Launch);
-    }
-
-    /// A reload that has run through its probation stays; the copy before it can go.
-    fn judge_probation(&mut self) {
-        let started = self.up.as_ref().is_some_and(|up| up.started);
-        let probation = self.context.config.probation;
-        let Some(reload) = &mut self.reload else { return };
-        let started = started && self.launches >= reload.launch;
-        if started && reload.until.is_none() {
-            reload.until = Some(Instant::now() + probation);
-            if let Some(done) = reload.done.take() {
-                done(Ok(()));
-            }
-        }
-        if reload.until.is_some_and(|until| Instant::now() >= until)
-            && let Some(previous) = self.reload.take().and_then(|reload| reload.previous)
-        {
-            self.store.drop_copy(&previous);
-        }
-    }
-
-    /// A death during probation: back to the library that ran before. Whether there was one.
-    fn roll_back(&mut self, reason: &str) -> bool {
-        let Some(mut reload) = self.reload.take() else { return false };
-        let back = reload.previous.take();
-        let told = format!(
-            "the reloaded library failed ({reason}){}",
-            if back.is_some() { ": rolled back to the one before" } else { "" }
-        );
-        self.host_log(4, &told);
-        self.shared.facts().last_error = Some(told.clone());
-        let rolled_back = back.is_some();
-        if let Some(back) = back
-            && let Some(failed) = self.library.replace(back)
-        {
-            self.store.drop_copy(&failed);
-        }
-        // Last, so that who hears of it finds it done.
-        if let Some(done) = reload.done.take() {
-            done(Err(ControlError::Failed(told)));
-        }
-        rolled_back
-    }
-
-    fn stop_then(&mut self, after: After) {
         let Some(up) = &mut self.up else {
             match after {
                 After::Launch => self.next = Next::Launch(Instant::now()),

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 /// Deaths without the cursor moving after which the plugin stays down.
 pub(crate) const BREAKER_CRASHES: u32 = 5;
+/// Deaths without the cursor moving after which it stays down even though events were found to be to blame: a replay,
+/// which moves no cursor, may hold some, but no end of them.
+const SEARCH_CRASHES: u32 = 64;
 /// Deaths inside `process` at one cursor after which events come one by one, and, one by one, after which the event
 /// is left out.
 const SUSPECT_CRASHES: u32 = 2;
@@ -19,9 +22,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// How a plugin died.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {
-    /// Last event that it had processed.
+    /// Last event that it had processed for good, as the host knows it: what moves is progress.
     pub(crate) cursor: u64,
-    /// Whether it died of the event after `cursor`: inside `process`, and not by a signal from outside.
+    /// Last event before those that it says it was processing, which in a replay lie before the cursor.
+    pub(crate) place: u64,
+    /// Whether it died of the event after `place`: inside `process`, and not by a signal from outside.
     pub(crate) in_process: bool,
 }
 
@@ -41,6 +46,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Policy {
     last_cursor: Option<u64>,
     crashes_in_place: u32,
+    /// With those that led to an event.
+    searched: u32,
     suspect: Option<(u64, u32)>,
     single_until: u64,
     quarantined: VecDeque<u64>,
@@ -52,14 +59,17 @@ impl Policy {
         if self.last_cursor != Some(crash.cursor) {
             self.last_cursor = Some(crash.cursor);
             self.crashes_in_place = 0;
+            self.searched = 0;
         }
         self.crashes_in_place += 1;
+        self.searched += 1;
         if crash.in_process
-            && let Some(verdict) = self.suspected(crash.cursor, batch)
+            && self.searched < SEARCH_CRASHES
+            && let Some(verdict) = self.suspected(crash.place, batch)
         {
             return verdict;
         }
-        if self.crashes_in_place >= BREAKER_CRASHES {
+        if self.crashes_in_place >= BREAKER_CRASHES || self.searched >= SEARCH_CRASHES {
             return Verdict::Breaker;
         }
         let doublings = self.crashes_in_place.saturating_sub(2);
@@ -71,23 +81,23 @@ impl Policy {
         })
     }
 
-    fn suspected(&mut self, cursor: u64, batch: u64) -> Option<Verdict> {
+    fn suspected(&mut self, place: u64, batch: u64) -> Option<Verdict> {
         let count = match self.suspect {
-            Some((at, count)) if at == cursor => count + 1,
+            Some((at, count)) if at == place => count + 1,
             _ => 1,
         };
-        self.suspect = Some((cursor, count));
+        self.suspect = Some((place, count));
         if count < SUSPECT_CRASHES {
             return None;
         }
         self.suspect = None;
         // Neither the search nor what it finds says that the plugin as a whole is broken.
         self.crashes_in_place = 0;
-        if cursor >= self.single_until {
-            self.single_until = cursor + batch;
+        if place >= self.single_until {
+            self.single_until = place + batch;
             return Some(Verdict::Restart(Duration::ZERO));
         }
-        let event = cursor + 1;
+        let event = place + 1;
         if self.quarantined.len() == MAX_QUARANTINED {
             self.quarantined.pop_front();
         }
@@ -116,7 +126,7 @@ mod tests {
     use super::*;
 
     fn crash(cursor: u64, in_process: bool) -> Crash {
-        Crash { cursor, in_process }
+        Crash { cursor, place: cursor, in_process }
     }
 
     #[test]
@@ -168,6 +178,31 @@ mod tests {
             }
         }
         assert_eq!(found[..3], [101, 102, 103]);
+    }
+
+    #[test]
+    fn whatever_place_it_names_the_breaker_comes_where_nothing_moves() {
+        let mut policy = Policy::default();
+        let mut crash = |place| policy.crashed(Crash { cursor: 7, place, in_process: true }, 64);
+        for place in 100..104 {
+            assert!(matches!(crash(place), Verdict::Restart(_)), "{place}");
+        }
+        assert_eq!(crash(104), Verdict::Breaker);
+        // Nor is there an end of events to blame.
+        let mut policy = Policy::default();
+        let mut crash = |place| policy.crashed(Crash { cursor: 7, place, in_process: true }, 64);
+        let verdicts: Vec<_> = (200..).map(|n| crash(n / 2)).take(64).collect();
+        assert_eq!(verdicts.iter().position(|it| *it == Verdict::Breaker), Some(63));
+    }
+
+    #[test]
+    fn an_event_that_kills_in_a_replay_is_found() {
+        let mut policy = Policy::default();
+        let mut crash = |place| policy.crashed(Crash { cursor: 500, place, in_process: true }, 64);
+        for place in [100, 100, 109] {
+            assert_eq!(crash(place), Verdict::Restart(Duration::ZERO));
+        }
+        assert_eq!(crash(109), Verdict::Quarantine(110));
     }
 
     #[test]

@@ -386,7 +386,8 @@ impl Supervisor {
         let in_process = processing != 0 && !from_outside;
         // The child wrote it: what was never published is nothing to blame.
         let is_event = (1..=self.context.ring.published()).contains(&processing);
-        let crash = Crash { cursor: if is_event { processing - 1 } else { cursor }, in_process };
+        let place = if is_event { processing - 1 } else { cursor };
+        let crash = Crash { cursor, place, in_process };
         {
             let mut facts = self.shared.facts();
             facts.crashes += 1;

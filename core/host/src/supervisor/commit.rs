@@ -148,14 +148,17 @@ impl Supervisor {
         if entries.is_empty() && cursor.is_none_or(|to| consumer.advance(to).is_ok()) {
             return Ok(0);
         }
-        let submission = Submission {
-            entries: &entries,
-            cursor: cursor.map(|to| (consumer.id(), to)),
-            reserve: if cursor.is_some() { Reserve::Effects } else { Reserve::Unasked },
-        };
+        let events = entries.len() as u64;
+        let reserve = cursor
+            .map_or(Reserve::Unasked, |to| self.credit.reserve(self.config.delivery, to, events));
+        let cursor = cursor.map(|to| (consumer.id(), to));
+        let submission = Submission { entries: &entries, cursor, reserve };
         let mut outcomes = Vec::new();
         match self.producer.publish(&submission, &mut outcomes) {
             Ok(()) => {
+                if reserve == Reserve::Effects {
+                    self.credit.spend(events);
+                }
                 let full = outcomes.iter().filter(|o| matches!(o, Outcome::NamesFull)).count();
                 if full > 0 {
                     self.host_log(

@@ -5,6 +5,7 @@
 
 mod card;
 mod commit;
+mod credit;
 mod inbox;
 mod launch;
 mod policy;

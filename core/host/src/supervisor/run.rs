@@ -9,6 +9,7 @@ use shimmer_ring::{ConsumerHandle, ControlPage, Producer, Ring};
 
 use super::card::{OpenCalls, Shared, State};
 use super::commit::Pending;
+use super::credit::Credit;
 use super::inbox::{Command, Inbox};
 use super::launch::Unlaunched;
 use super::policy::{Crash, Policy, Verdict};
@@ -61,6 +62,7 @@ pub(crate) struct Supervisor {
     pub(super) rules: EmitRules,
     pub(super) encoded: Encoded,
     pub(super) relay: Relay,
+    pub(super) credit: Credit,
     pub(super) up: Option<Up>,
     pub(super) calls: OpenCalls,
     pub(super) launches: u64,
@@ -130,6 +132,7 @@ impl Supervisor {
         shared.facts().state = if config.enabled.0 { State::Starting } else { State::Disabled };
         Ok(Self {
             producer: context.ring.producer(),
+            credit: Credit::new(context.ring.capacity()),
             context,
             config,
             shared,

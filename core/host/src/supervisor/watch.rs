@@ -140,8 +140,11 @@ impl Supervisor {
             return Some(format!("a call took longer than {seconds} s"));
         }
         // Whoever else holds the ring full is ended at this deadline too; what still has no room after twice the time
-        // never will.
-        if up.pending.as_ref().is_some_and(|pending| now - pending.since > deadline * 2) {
+        // never will. Without a gate it may wait: nobody waits for it.
+        let is_gating = self.config.delivery == Delivery::Gating;
+        if is_gating
+            && up.pending.as_ref().is_some_and(|pending| now - pending.since > deadline * 2)
+        {
             return Some(
                 "the ring has no room for its effects: it emits more than it consumes".into(),
             );

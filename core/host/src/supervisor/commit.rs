@@ -35,11 +35,7 @@ impl Supervisor {
             }
             FromGuest::Started => self.started(),
             FromGuest::Commit { id, cursor, events, effects } => {
-                if let Some(up) = &mut self.up {
-                    up.pending =
-                        Some(Pending { id, since: Instant::now(), cursor, events, effects });
-                    self.retry_pending();
-                }
+                self.commit(Pending { id, since: Instant::now(), cursor, events, effects });
             }
             FromGuest::Emit { id, effect } => self.emit(id, effect),
             FromGuest::Relay { id, events } => self.relay(id, &events),
@@ -63,6 +59,16 @@ impl Supervisor {
             }
             FromGuest::Stopped => {}
         }
+    }
+
+    fn commit(&mut self, transaction: Pending) {
+        let Some(up) = &mut self.up else { return };
+        if up.pending.is_some() {
+            // The runner has one at a time; in place of the first the second would begin to wait anew.
+            return self.kill("it sent a transaction before the answer to the one before".into());
+        }
+        up.pending = Some(transaction);
+        self.retry_pending();
     }
 
     /// Publishes a waiting transaction, if there is room now.

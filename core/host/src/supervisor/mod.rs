@@ -8,6 +8,7 @@ mod commit;
 mod credit;
 mod inbox;
 mod launch;
+mod outbox;
 mod policy;
 mod reload;
 mod run;

@@ -15,6 +15,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use shimmer_ring::{ControlPage, ReadMapping};
 
 use super::inbox::Inbox;
+use super::outbox::Outbox;
 use crate::guest::{Desk, Events, Link, prepare};
 use crate::log_tail::LineCutter;
 use crate::process::{Usage, usage_of_process, usage_of_thread};
@@ -45,8 +46,7 @@ pub(crate) struct Process {
     child: Child,
     socket: UnixStream,
     decoder: Decoder,
-    out: Vec<u8>,
-    sent: usize,
+    out: Outbox,
     stdout: (Option<ChildStdout>, LineCutter),
     stderr: (Option<ChildStderr>, LineCutter),
 }
@@ -93,8 +93,7 @@ impl Guest {
             child,
             socket: ours,
             decoder: Decoder::default(),
-            out: Vec::new(),
-            sent: 0,
+            out: Outbox::default(),
             stdout: (stdout, LineCutter::default()),
             stderr: (stderr, LineCutter::default()),
         };
@@ -165,13 +164,10 @@ impl Guest {
     pub(crate) fn send(&mut self, message: ToGuest) -> Result<(), ToGuest> {
         match self {
             Self::Process(process) => {
-                if process.out.len() - process.sent > MAX_OUT_BYTES {
+                if process.out.waiting() > MAX_OUT_BYTES || process.out.add(&message).is_err() {
                     return Err(message);
                 }
-                if encode(&message, &mut process.out).is_err() {
-                    return Err(message);
-                }
-                process.flush();
+                process.out.flush(&process.socket);
                 Ok(())
             }
             Self::Thread(thread) => {
@@ -245,7 +241,7 @@ impl Guest {
                 process.stdout.0.as_ref().map(|pipe| (pipe.as_fd(), false)),
                 process.stderr.0.as_ref().map(|pipe| (pipe.as_fd(), false)),
             ];
-            std::iter::once((process.socket.as_fd(), process.sent < process.out.len()))
+            std::iter::once((process.socket.as_fd(), process.out.waiting() > 0))
                 .chain(pipes.into_iter().flatten())
         })
     }
@@ -271,36 +267,19 @@ impl Process {
         let sent =
             sendmsg(&self.socket, &[IoSlice::new(&frame)], &mut ancillary, SendFlags::NOSIGNAL)?;
         self.socket.set_nonblocking(true)?;
-        self.out = frame.split_off(sent);
+        self.out = Outbox::from(frame.split_off(sent));
         for fd in [self.stdout.0.as_ref().map(AsFd::as_fd), self.stderr.0.as_ref().map(AsFd::as_fd)]
             .into_iter()
             .flatten()
         {
             rustix::io::ioctl_fionbio(fd, true)?;
         }
-        self.flush();
+        self.out.flush(&self.socket);
         Ok(())
     }
 
-    fn flush(&mut self) {
-        while self.sent < self.out.len() {
-            // Not `write`: a child that is gone must not raise SIGPIPE.
-            match rustix::net::send(&self.socket, &self.out[self.sent..], SendFlags::NOSIGNAL) {
-                Ok(0) => break,
-                Ok(count) => self.sent += count,
-                Err(rustix::io::Errno::INTR) => {}
-                // Full, or gone: the end of the process tells.
-                Err(_) => break,
-            }
-        }
-        if self.sent == self.out.len() {
-            self.out.clear();
-            self.sent = 0;
-        }
-    }
-
     fn listen(&mut self, heard: &mut Heard) {
-        self.flush();
+        self.out.flush(&self.socket);
         let mut bytes = [0; CHUNK];
         // One chunk a look: a child that floods cannot keep its supervisor from looking at the clock.
         if let Ok(count @ 1..) = (&self.socket).read(&mut bytes) {

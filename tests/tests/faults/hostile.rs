@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use shimmer_host::{CallError, State};
 
 use crate::bench::{Bench, plugin};
@@ -71,6 +72,26 @@ fn bytes_that_are_no_messages_end_it() {
 #[test]
 fn a_transaction_of_a_million_effects_is_no_message() {
     is_ended("commit", 1_000_000, "it broke the protocol");
+}
+
+#[test]
+fn commits_without_end_leave_room_for_everyone_else() {
+    let mut bench = Bench::small(4_096, vec![plugin("hostile"), plugin("counter")]);
+    // Nobody takes anything away meanwhile.
+    let counter = Pid::from_raw(bench.card("counter").pid.unwrap().cast_signed()).unwrap();
+    kill_process(counter, Signal::STOP).unwrap();
+    // Three rings full, from one event.
+    bench.post("order", 0..1, r#"{"attack":"commits","count":200}"#);
+    let card = bench.until("hostile", "be ended", |card| card.crash_count > 0);
+    kill_process(counter, Signal::CONT).unwrap();
+    let error = card.last_error.unwrap();
+    assert!(error.contains("before the answer to the one before"), "{error}");
+    unharmed(&mut bench);
+}
+
+#[test]
+fn one_that_closes_its_connection_is_ended() {
+    is_ended("shut", 0, "it closed its connection");
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl Supervisor {
         let now = Instant::now();
         let mut until = now + LOOK;
         if let Some(up) = &self.up {
-            if up.pending.is_some() {
+            if up.pending.is_some() || up.guest.closed_at().is_some() {
                 until = now + Duration::from_millis(2);
             }
         } else {

@@ -10,6 +10,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use shimmer_ring::{ControlPage, ReadMapping};
@@ -46,6 +47,8 @@ pub(crate) struct Process {
     child: Child,
     socket: UnixStream,
     decoder: Decoder,
+    /// When it said that nothing more comes.
+    closed: Option<Instant>,
     out: Outbox,
     stdout: (Option<ChildStdout>, LineCutter),
     stderr: (Option<ChildStderr>, LineCutter),
@@ -93,6 +96,7 @@ impl Guest {
             child,
             socket: ours,
             decoder: Decoder::default(),
+            closed: None,
             out: Outbox::default(),
             stdout: (stdout, LineCutter::default()),
             stderr: (stderr, LineCutter::default()),
@@ -230,6 +234,14 @@ impl Guest {
         matches!(self, Self::Thread(_))
     }
 
+    /// When it closed its side of the connection, if it did.
+    pub(crate) fn closed_at(&self) -> Option<Instant> {
+        match self {
+            Self::Process(process) => process.closed,
+            Self::Thread(_) => None,
+        }
+    }
+
     /// The descriptors to poll, with whether it also waits to write.
     pub(crate) fn fds(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
         let process = match self {
@@ -241,8 +253,10 @@ impl Guest {
                 process.stdout.0.as_ref().map(|pipe| (pipe.as_fd(), false)),
                 process.stderr.0.as_ref().map(|pipe| (pipe.as_fd(), false)),
             ];
-            std::iter::once((process.socket.as_fd(), process.out.waiting() > 0))
-                .chain(pipes.into_iter().flatten())
+            // A socket at its end is always ready.
+            let socket = (process.socket.as_fd(), process.out.waiting() > 0);
+            let socket = process.closed.is_none().then_some(socket);
+            socket.into_iter().chain(pipes.into_iter().flatten())
         })
     }
 }
@@ -282,8 +296,14 @@ impl Process {
         self.out.flush(&self.socket);
         let mut bytes = [0; CHUNK];
         // One chunk a look: a child that floods cannot keep its supervisor from looking at the clock.
-        if let Ok(count @ 1..) = (&self.socket).read(&mut bytes) {
-            self.decoder.push(&bytes[..count]);
+        match (&self.socket).read(&mut bytes) {
+            Ok(count @ 1..) => self.decoder.push(&bytes[..count]),
+            Err(why)
+                if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            }
+            Ok(0) | Err(_) => {
+                self.closed.get_or_insert_with(Instant::now);
+            }
         }
         loop {
             match self.decoder.take::<FromGuest>() {

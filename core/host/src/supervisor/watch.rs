@@ -18,6 +18,8 @@ const SAMPLE: Duration = Duration::from_millis(100);
 const ABSENCE: Duration = Duration::from_secs(1);
 /// Time from one try to save a state that could not be saved to the next.
 const SAVE_AGAIN: Duration = Duration::from_secs(1);
+/// Time from the end of its connection to that of the process, as they end together.
+const CLOSED: Duration = Duration::from_secs(1);
 /// Time over which its share of the processor is told; the kernel counts in hundredths of a second.
 const CPU_WINDOW: Duration = Duration::from_secs(1);
 
@@ -138,6 +140,9 @@ impl Supervisor {
         }
         if beat % 2 == 1 && now - up.heartbeat.1 > deadline {
             return Some(format!("a call took longer than {seconds} s"));
+        }
+        if up.guest.closed_at().is_some_and(|at| now - at > CLOSED) {
+            return Some("it closed its connection to the host".into());
         }
         // Whoever else holds the ring full is ended at this deadline too; what still has no room after twice the time
         // never will. Without a gate it may wait: nobody waits for it.

@@ -19,6 +19,9 @@ use crate::wire::{Begin, FromGuest, HttpAnswer};
 
 /// Most events of one batch: a quarter of the effects that one call may emit.
 pub(crate) const MAX_BATCH: usize = 1_024;
+/// Which part of the slots and of the text one batch may be: half of the ring's reserve, so that with one effect an
+/// event there is room even where the ring is full to it.
+const BATCH_PART: u64 = 16;
 /// Bytes of text that a copied batch may hold.
 const COPY_TEXT_BYTES: usize = 4 << 20;
 /// How often changed metrics go to the host.
@@ -175,9 +178,15 @@ impl Runner {
         let (saved, seq) = at.saved_at;
         let moved = at.cursor - seq;
         let kept = self.events.mapping.published().saturating_sub(seq);
-        let tight = kept + 2 * MAX_BATCH as u64 > quarter * 3;
+        let tight = kept + 2 * self.most_events() as u64 > quarter * 3;
         moved > 0
             && (moved >= quarter * 2 || (tight && at.emitted) || now - saved >= self.state_interval)
+    }
+
+    /// Most events of one batch over this ring.
+    fn most_events(&self) -> usize {
+        let part = (self.events.mapping.capacity() / BATCH_PART).max(1);
+        usize::try_from(part).unwrap_or(MAX_BATCH).min(MAX_BATCH)
     }
 
     fn sleep(&self, at: &Position, now: Instant) {
@@ -200,7 +209,7 @@ impl Runner {
             return Ok(false);
         }
         let replay = at.is_replay();
-        let mut most = MAX_BATCH;
+        let mut most = self.most_events();
         if at.cursor < at.begin.single_until {
             most = 1;
         } else if replay {
@@ -210,7 +219,12 @@ impl Runner {
             let mapping = Arc::clone(&self.events.mapping);
             // SAFETY: this plugin is gating: its gate stands at `cursor`, which moves only after the call below
             // returned, and the run is dropped with this block.
-            let run = unsafe { mapping.run(at.cursor, most) };
+            let mut run = unsafe { mapping.run(at.cursor, most) };
+            let fits = fitting(run.text_len, run.arena().1 as u64 / BATCH_PART);
+            if fits < run.len() {
+                // SAFETY: as above, of which it is the first part.
+                run = unsafe { mapping.run(at.cursor, fits) };
+            }
             self.call(at, &run, replay)?;
         } else {
             let mut copy = std::mem::take(&mut self.copy_buffer);
@@ -389,6 +403,16 @@ impl Runner {
     }
 }
 
+/// How many of the first events have no more text together than `most`; one has always room.
+fn fitting(text_len: &[u32], most: u64) -> usize {
+    let mut sum = 0;
+    let fits = |len: &&u32| {
+        sum += u64::from(**len);
+        sum <= most
+    };
+    text_len.iter().take_while(fits).count().max(1)
+}
+
 fn batch_of(run: &Run<'_>, chosen: &[u32], missed: u64, mapping: &ReadMapping) -> abi::Batch {
     let (text, text_len) = run.arena();
     let (names, names_len) = mapping.names_raw();
@@ -443,6 +467,13 @@ unsafe extern "C" fn write_state(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_of_long_texts_is_short() {
+        assert_eq!(fitting(&[10, 10, 10, 1], 30), 3);
+        assert_eq!(fitting(&[10, 10], 30), 2);
+        assert_eq!(fitting(&[50, 10], 30), 1, "whatever its length");
+    }
 
     #[test]
     fn time_stands_still_until_the_replay_is_over() {

@@ -16,3 +16,4 @@ mod pauses;
 mod rehearsal;
 mod reload;
 mod sandbox;
+mod small_rings;

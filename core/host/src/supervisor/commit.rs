@@ -209,6 +209,7 @@ impl Supervisor {
     }
 
     fn take_state(&mut self, cursor: u64, blob: &[u8]) {
+        self.follow();
         let known = self.consumer.as_ref().map_or(0, |consumer| consumer.cursor());
         if cursor > known || blob.len() > shimmer_abi::MAX_STATE_BYTES {
             return self.kill("its state claims events that it has not processed".into());

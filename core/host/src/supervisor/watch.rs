@@ -191,7 +191,7 @@ impl Supervisor {
     }
 
     /// Follows the cursor of a plugin without a gate, which only it knows.
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         let (Some(consumer), Some(up)) = (&self.consumer, &self.up) else { return };
         if self.config.delivery == Delivery::Lossy {
             // Refused when the page holds nonsense; then the last good cursor stays.

@@ -118,8 +118,7 @@ impl Supervisor {
                 Delivery::Gating => Gate::Page,
                 Delivery::Lossy => Gate::None,
             };
-            let key = format!("plugin:{}", self.config.name);
-            let key = &key[..key.len().min(shimmer_ring::KEY_BYTES)];
+            let key = &consumer_key(&self.config.name);
             let spec = ConsumerSpec { key, durable: true, gate, start: Start::Newest, wake };
             let consumer = Arc::new(self.context.ring.register(&spec).map_err(failed)?);
             self.shared.live().consumer = Some(Arc::clone(&consumer));
@@ -293,7 +292,38 @@ impl Supervisor {
     }
 }
 
+/// The name of a plugin's consumer: the same in every run, and no other plugin's. Of one that is too long, what was cut
+/// off stands as a number, after a sign that no plugin has in its name.
+fn consumer_key(plugin: &str) -> String {
+    let key = format!("plugin:{plugin}");
+    let Some((head, _)) = key.split_at_checked(shimmer_ring::KEY_BYTES - 17) else { return key };
+    if key.len() <= shimmer_ring::KEY_BYTES {
+        return key;
+    }
+    let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, key.as_bytes());
+    format!("{head}~{sum:016x}")
+}
+
 /// Makes a folder that only its owner can enter; it may be there.
 fn private_folder(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_has_a_key_of_its_own_that_fits() {
+        let name = |len: usize, last: &str| "a".repeat(len - 1) + last;
+        assert_eq!(consumer_key("dao"), "plugin:dao");
+        assert_eq!(consumer_key(&name(57, "b")), format!("plugin:{}", name(57, "b")));
+        let long: Vec<_> = [(57, "b"), (58, "b"), (64, "b"), (64, "c")]
+            .map(|(len, last)| consumer_key(&name(len, last)))
+            .into();
+        for (at, key) in long.iter().enumerate() {
+            assert_eq!(key.len(), shimmer_ring::KEY_BYTES);
+            assert!(!long[..at].contains(key), "{key}");
+        }
+    }
 }

@@ -20,8 +20,11 @@ use crate::{CallError, ControlError, HostError};
 
 /// Most plugins of a host.
 const MAX_PLUGINS: usize = 32;
-/// File beside the plugins' folders: their names, one a line, in the order of their emitter numbers.
-const EMITTERS_FILE: &str = "emitters";
+/// File beside the plugins' folders: their names, one a line, in the order of their emitter numbers. No plugin has a dot
+/// in its name.
+const EMITTERS_FILE: &str = "emitters.txt";
+/// Its name before, which a plugin may have.
+const OLDER_EMITTERS_FILE: &str = "emitters";
 /// Largest number that fits the emitter bits.
 const MAX_EMITTERS: usize = 0x7fff;
 
@@ -212,7 +215,10 @@ impl PluginHost {
     fn emitter(&self, name: &str) -> std::io::Result<u16> {
         let dir = self.context.config.data_dir.join("plugins");
         std::fs::create_dir_all(&dir)?;
-        let path = dir.join(EMITTERS_FILE);
+        let (path, older) = (dir.join(EMITTERS_FILE), dir.join(OLDER_EMITTERS_FILE));
+        if !path.exists() && older.is_file() {
+            std::fs::rename(older, &path)?;
+        }
         let mut names: Vec<String> = match std::fs::read_to_string(&path) {
             Ok(text) => text.lines().map(str::to_owned).collect(),
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => Vec::new(),

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use shimmer_host::{Enabled, PluginConfig};
+use shimmer_host::{Enabled, PluginConfig, State};
 
 use crate::bench::{Bench, plugin};
 
@@ -61,4 +61,17 @@ fn a_state_that_is_newer_than_its_ring_hides_no_event_of_it() {
     std::fs::rename(&before, &journal).unwrap();
     let bench = Bench::durable(dir.path(), vec![disabled()]);
     goes_on(bench, dir.path(), 1_500);
+}
+
+#[test]
+fn a_plugin_may_have_the_name_of_the_file_that_was_among_the_folders() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("plugins")).unwrap();
+    std::fs::write(dir.path().join("plugins/emitters"), "first\nsecond\n").unwrap();
+    let table = PluginConfig { name: "emitters".into(), ..plugin("counter") };
+    let bench = Bench::durable(dir.path(), vec![table]);
+    let card = bench.until("emitters", "be refused", |card| card.state == State::Crashed);
+    assert!(card.last_error.unwrap().contains("make them equal"), "the library's name is another");
+    let names = std::fs::read_to_string(dir.path().join("plugins/emitters.txt")).unwrap();
+    assert_eq!(names, "first\nsecond\nemitters\n", "numbers stay");
 }

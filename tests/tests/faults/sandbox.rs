@@ -30,7 +30,7 @@ fn every_way_out_is_closed() {
     let own = bench.dir().join("plugins/prober");
     let order = json!({
         "sibling": bench.card("counter").pid,
-        "read": [&secret, bench.dir().join("plugins/emitters"), "/proc/1/environ", "/etc/shadow"],
+        "read": [&secret, bench.dir().join("plugins/emitters.txt"), "/proc/1/environ", "/etc/shadow"],
         "write": [
             secret.with_extension("new"),
             own.join("file"),

@@ -39,8 +39,8 @@ fn is_ended(name: &str, count: usize, why: &str) {
     let mut bench = attack(name, count);
     let card = bench.until("hostile", "be ended for good", |card| {
         let goes_on = card.quarantined_count == 1 && card.state == State::Running;
-        // Where it died while it waited for the host no event is to blame.
-        goes_on || card.crash_count == 5 && card.state == State::Crashed
+        // Where it died while it waited for the host no event is to blame; some may have died before.
+        goes_on || card.crash_count >= 5 && card.state == State::Crashed
     });
     let error = card.last_error.unwrap();
     assert!(error.contains(why) && error.len() <= 64 << 10, "{name}: {error:.300}");

@@ -1,7 +1,7 @@
 //! Messages of a running instance: transactions, single emits, logs, answers, state.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shimmer_abi::Status;
 use shimmer_ring::{Outcome, PublishError, Reserve, Submission};
@@ -14,10 +14,16 @@ use crate::log_tail::LINE_BYTES;
 use crate::wire::{Effect, FromGuest, HttpAnswer, RelayedEvent, Series, ToGuest};
 use crate::{CallError, guest};
 
+/// Time from one look for room to the next: the first, and the longest, since each look encodes the effects anew.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(32));
+
 /// A transaction that waits for room in the ring.
 pub(super) struct Pending {
     id: u64,
     pub(super) since: Instant,
+    /// When it is tried next, and how long it waits after that.
+    pub(super) next: Instant,
+    pause: Duration,
     cursor: u64,
     events: u64,
     effects: Vec<Effect>,
@@ -35,7 +41,8 @@ impl Supervisor {
             }
             FromGuest::Started => self.started(),
             FromGuest::Commit { id, cursor, events, effects } => {
-                self.commit(Pending { id, since: Instant::now(), cursor, events, effects });
+                let (since, pause) = (Instant::now(), PAUSES.0);
+                self.commit(Pending { id, since, next: since, pause, cursor, events, effects });
             }
             FromGuest::Emit { id, effect } => self.emit(id, effect),
             FromGuest::Relay { id, events } => self.relay(id, &events),
@@ -73,7 +80,11 @@ impl Supervisor {
 
     /// Publishes a waiting transaction, if there is room now.
     pub(super) fn retry_pending(&mut self) {
-        let Some(pending) = self.up.as_mut().and_then(|up| up.pending.take()) else { return };
+        let now = Instant::now();
+        let due = |pending: &mut Pending| now >= pending.next;
+        let Some(mut pending) = self.up.as_mut().and_then(|up| up.pending.take_if(due)) else {
+            return;
+        };
         // Before the cursor moves with it: who sees no lag any more sees all events counted.
         let counted = (pending.cursor, pending.events);
         let before = std::mem::replace(&mut self.shared.live().committed, counted);
@@ -87,6 +98,8 @@ impl Supervisor {
                 self.acknowledge(pending.id, Ok(0));
             }
             Err(Failure::Full) => {
+                pending.next = now + pending.pause;
+                pending.pause = (pending.pause * 2).min(PAUSES.1);
                 if let Some(up) = &mut self.up {
                     up.pending = Some(pending);
                 }

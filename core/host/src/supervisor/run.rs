@@ -187,8 +187,11 @@ impl Supervisor {
         let now = Instant::now();
         let mut until = now + LOOK;
         if let Some(up) = &self.up {
-            if up.pending.is_some() || up.guest.closed_at().is_some() {
-                until = now + Duration::from_millis(2);
+            if let Some(pending) = &up.pending {
+                until = until.min(pending.next);
+            }
+            if up.guest.closed_at().is_some() {
+                until = until.min(now + Duration::from_millis(2));
             }
         } else {
             until = match self.next {

@@ -132,6 +132,14 @@ impl Wire {
         let _ = self.reader.get_mut().write_all(bytes);
     }
 
+    /// Sends the same again and again until the server takes no more, however long one waits.
+    pub(crate) fn fill(&mut self, bytes: &[u8]) {
+        let socket = self.reader.get_mut();
+        socket.set_write_timeout(Some(Duration::from_millis(300))).expect("a socket");
+        let ended = std::iter::repeat_with(|| socket.write_all(bytes)).find_map(Result::err);
+        assert_eq!(ended.map(|error| error.kind()), Some(std::io::ErrorKind::WouldBlock));
+    }
+
     /// Says that nothing more will come.
     pub(crate) fn done(&mut self) {
         // The server may have closed already.

@@ -1,16 +1,13 @@
 //! Clients that keep what they were given for as long as they may: slots, memory and time are bounded for each.
 
-use std::io::Write;
-use std::time::Duration;
+use crate::http::{Request, Wire};
+use crate::server::{TOKEN, TestServer, general, plugin_table, wait, wait_for};
 
-use crate::http::{Request, Wire, connect};
-use crate::server::{TOKEN, TestServer, general, plugin_table, wait};
-
-/// Whether somebody else gets a place and an answer.
-fn is_free(server: &TestServer) -> bool {
+/// A connection that got a place and an answer, which was read no further than its first line.
+fn answered(server: &TestServer, request: &Request) -> Option<Wire> {
     let mut wire = Wire::open(server.address);
-    wire.try_write(&Request::new("GET", "/health").bytes());
-    wire.first_line().starts_with("HTTP/1.1 200")
+    wire.try_write(&request.bytes());
+    wire.first_line().starts_with("HTTP/1.1 200").then_some(wire)
 }
 
 #[test]
@@ -20,14 +17,10 @@ fn who_takes_no_answer_is_given_up() {
     let post = post.header("content-type", "application/json");
     let post = post.body(general("again", "k", 1.0).to_string());
     for (what, request) in [("pages", Request::new("GET", "/openapi.json")), ("the lane", post)] {
-        wait("the only place", || is_free(&server));
-        let mut deaf = connect(server.address);
-        // Until no more is taken, since nobody takes the answers.
-        deaf.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-        let requests = request.bytes().repeat(64);
-        while deaf.write_all(&requests).is_ok() {}
-        assert!(!is_free(&server), "{what}");
-        wait(what, || is_free(&server));
+        let mut deaf = wait_for("the only place", || answered(&server, &request));
+        // Nobody takes the answers, so that no more requests are taken.
+        deaf.fill(&request.bytes().repeat(64));
+        wait(what, || answered(&server, &Request::new("GET", "/health")).is_some());
     }
 }
 
@@ -70,17 +63,11 @@ fn bodies_for_plugins_share_the_room_of_all_bodies() {
 #[test]
 fn a_stream_has_a_slot_among_the_connections() {
     let server = TestServer::with("[server]\nmax_connections = 2\n");
-    let stream = || {
-        let mut wire = Wire::open(server.address);
-        wire.write(&Request::new("GET", "/stream/sse").bytes());
-        assert_eq!(wire.head_answer().status, 200);
-        wire
-    };
-    wait("both places", || is_free(&server));
-    let first = stream();
-    let second = stream();
-    assert!(!is_free(&server));
+    let (health, sse) = (Request::new("GET", "/health"), Request::new("GET", "/stream/sse"));
+    let stream = || wait_for("a slot", || answered(&server, &sse));
+    let (first, second) = (stream(), stream());
+    assert!(answered(&server, &health).is_none());
     drop(first);
-    wait("the place of the first", || is_free(&server));
+    wait("the slot of the first", || answered(&server, &health).is_some());
     drop(second);
 }

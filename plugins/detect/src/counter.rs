@@ -69,7 +69,11 @@ impl Counter {
                     let gaining = f64::from(self.gains) >= GAINING * f64::from(self.rows);
                     self.kind = if gaining { Kind::Counter } else { Kind::Gauge };
                     if gaining {
-                        return Reading::Anew(rate(x - before, time_ns - then, usual_ns));
+                        return Reading::Anew(rate(
+                            x - before,
+                            time_ns.saturating_sub(then),
+                            usual_ns,
+                        ));
                     }
                 }
                 Reading::Value(x)
@@ -83,7 +87,9 @@ impl Counter {
                 Reading::Anew(x)
             }
             Kind::Counter if reset => Reading::Reset,
-            Kind::Counter => Reading::Value(rate(x - before, time_ns - then, usual_ns)),
+            Kind::Counter => {
+                Reading::Value(rate(x - before, time_ns.saturating_sub(then), usual_ns))
+            }
         }
     }
 

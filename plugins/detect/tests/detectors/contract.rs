@@ -290,3 +290,17 @@ fn the_end_of_the_warm_up_is_no_shift() {
         assert_eq!(told, None, "a period of {period} rows");
     }
 }
+
+/// Clocks are wrong by centuries where a timestamp is 0 or a maximum; a counter's gain is then told per
+/// a pause that no 64 bits hold.
+#[test]
+fn a_counter_whose_clock_leaps_by_centuries_goes_on() {
+    let mut detector = Detector::new(Tier::Cheap);
+    for row in 0..60 {
+        detector.push(row * MINUTE_NS, 10.0 * row as f64).unwrap();
+    }
+    for (row, time_ns) in [(60, i64::MIN), (61, i64::MAX), (62, i64::MIN)] {
+        let verdict = detector.push(time_ns, 10.0 * f64::from(row)).unwrap();
+        assert!((0.0..=1.0).contains(&verdict.score), "{verdict:?}");
+    }
+}

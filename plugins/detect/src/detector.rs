@@ -24,6 +24,9 @@ pub const MAX_VALUE: f64 = 1e18;
 /// A series that begins with less than this is brought up to about 1, for the same reason.
 const SMALL: f64 = 1e-6;
 
+/// A series of more units than this has another unit: what is left to [`MAX_VALUE`] is for spikes.
+const MAX_UNITS: f64 = 1e12;
+
 /// How much a detector may cost.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -148,6 +151,9 @@ impl Detector {
             Reading::Reset => None,
         };
         if let Some(x) = reading {
+            if self.model.is_beyond_its_unit() {
+                self.model = Model::new(self.tier);
+            }
             (voice, expected) = self.model.push(time_ns, x, &mut self.reduced);
         }
         if gap > 1.0 {
@@ -184,6 +190,12 @@ impl Detector {
 }
 
 impl Model {
+    /// Whether the unit was taken from a first value that is none of the series'. What was learnt in
+    /// it is of no use either: the values stood at, or near, the largest that is told.
+    fn is_beyond_its_unit(&self) -> bool {
+        self.unit > 0.0 && self.unit < 1.0 && self.bounds.size() > MAX_UNITS
+    }
+
     fn push(&mut self, time_ns: i64, x: f64, reduced: &mut bool) -> (Voice, Option<Range>) {
         if self.unit == 0.0 && x != 0.0 {
             // A power of two, so that nothing is rounded.
@@ -298,6 +310,8 @@ struct Bounds {
     moved: f64,
 }
 
+/// Rows before there are bounds.
+const BOUNDED_AFTER: f64 = 30.0;
 /// Deviations that are enough for any fault.
 const MAX_DEVIATIONS: f64 = 1e4;
 /// Where a series stands still, moves up to this share of the level mean nothing.
@@ -312,6 +326,15 @@ impl Bounds {
             still: Average::of_rows(200.0),
             last: 0.0,
             moved: 0.0,
+        }
+    }
+
+    /// How large values are on average; 0 until enough are known that one cannot decide it.
+    fn size(&self) -> f64 {
+        if self.mean.seen() > BOUNDED_AFTER {
+            self.mean.mean().abs().max(self.deviation.mean())
+        } else {
+            0.0
         }
     }
 
@@ -332,7 +355,7 @@ impl Bounds {
     fn clamp(&mut self, x: f64) -> f64 {
         let reach = MAX_DEVIATIONS * self.deviation.mean();
         let mean = self.mean.mean();
-        let x = if reach > 0.0 && self.mean.seen() > 30.0 {
+        let x = if reach > 0.0 && self.mean.seen() > BOUNDED_AFTER {
             x.clamp(mean - reach, mean + reach)
         } else {
             x

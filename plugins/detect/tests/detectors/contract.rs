@@ -304,3 +304,33 @@ fn a_counter_whose_clock_leaps_by_centuries_goes_on() {
         assert!((0.0..=1.0).contains(&verdict.score), "{verdict:?}");
     }
 }
+
+/// The residue of a subtraction, a denormal: a sensor's first row is often no row of its series.
+#[test]
+fn a_tiny_first_value_blinds_no_detector() {
+    for tier in [Tier::Cheap, Tier::Full] {
+        for first in [5.55e-17, -1e-30, 5e-324] {
+            let mut random = Random::new(940_006);
+            let mut values: Vec<f64> = (0..600).map(|_| 100.0 + 5.0 * random.normal()).collect();
+            values[0] = first;
+            values[500] = 1e5;
+            let verdicts = run(tier, &values);
+            let critical = verdicts[500].severity == Severity::Critical;
+            assert!(critical, "{tier:?}, {first} first: {:?}", verdicts[500]);
+            let early = verdicts[100..500].iter().filter(|verdict| verdict.score > WARNING);
+            assert!(early.count() <= 1, "{tier:?}, {first} first");
+        }
+    }
+}
+
+/// It is the series that sets the unit: a value of another order comes and goes.
+#[test]
+fn a_tiny_series_with_one_large_early_value_is_watched_in_its_own_unit() {
+    let mut random = Random::new(940_007);
+    let mut values: Vec<f64> = (0..900).map(|_| 1e-200 * (100.0 + random.normal())).collect();
+    values[20] = 1.0;
+    values[800] = 2e-198;
+    let verdicts = run(Tier::Cheap, &values);
+    assert!(verdicts[20].score > WARNING, "{:?}", verdicts[20]);
+    assert!(verdicts[800].score > WARNING, "{:?}", verdicts[800]);
+}

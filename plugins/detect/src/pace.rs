@@ -13,6 +13,8 @@ const BEYOND_LONGEST: f64 = 2.5;
 const REGULAR: f64 = 0.8;
 /// Rows before a pace is known.
 const MIN_ROWS: f64 = 20.0;
+/// Where fewer of the first intervals are about the usual one, that was taken from an odd pause.
+const ASTRAY: f64 = 0.5;
 /// A pause teaches at most this share of a gap: one gap must not hide the next.
 const LESSON: f64 = 0.7;
 /// What the longest pause keeps with each row.
@@ -36,8 +38,13 @@ impl Pace {
     pub(crate) fn push(&mut self, time_ns: i64) -> f64 {
         let odds = self.silence(time_ns);
         let Some(last) = self.last_ns.replace(time_ns) else { return 0.0 };
-        let pause = (time_ns.saturating_sub(last)).max(0) as f64;
-        if self.regular.seen() < 1.0 {
+        let pause = time_ns.saturating_sub(last) as f64;
+        if pause <= 0.0 {
+            // Rows of one moment, and late ones, say nothing of how often rows come.
+            return odds;
+        }
+        let astray = self.regular.seen() < MIN_ROWS && self.regular.mean() < ASTRAY;
+        if self.usual_ns <= 0.0 || astray {
             self.usual_ns = pause;
         } else {
             // A running median: steps in proportion to itself, smaller ones once it is known.

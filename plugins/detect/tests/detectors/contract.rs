@@ -334,3 +334,28 @@ fn a_tiny_series_with_one_large_early_value_is_watched_in_its_own_unit() {
     assert!(verdicts[20].score > WARNING, "{:?}", verdicts[20]);
     assert!(verdicts[800].score > WARNING, "{:?}", verdicts[800]);
 }
+
+/// Rows of one moment, late ones and a row sent twice say nothing of how often rows come.
+#[test]
+fn an_odd_first_pause_hides_no_gap() {
+    for second in [0, -MINUTE_NS, 1, MINUTE_NS / 60_000] {
+        let mut detector = Detector::new(Tier::Cheap);
+        let mut random = Random::new(940_008);
+        detector.push(0, random.normal()).unwrap();
+        let time_ns = |row: i64| second.max(0) + (row - 1) * MINUTE_NS;
+        detector.push(second, random.normal()).unwrap();
+        for row in 2..400 {
+            detector.push(time_ns(row), random.normal()).unwrap();
+        }
+        let verdict = detector.push(time_ns(499), 0.1).unwrap();
+        assert_eq!(verdict.method, Method::Gap, "{second} ns: {verdict:?}");
+    }
+    // Two rows at a time are regular as well.
+    let mut detector = Detector::new(Tier::Cheap);
+    let mut random = Random::new(940_009);
+    for row in 0..400 {
+        detector.push(row / 2 * MINUTE_NS, random.normal()).unwrap();
+    }
+    let verdict = detector.push(300 * MINUTE_NS, 0.1).unwrap();
+    assert_eq!(verdict.method, Method::Gap, "{verdict:?}");
+}

@@ -6,6 +6,7 @@
 //! The times are Alertmanager's: a new group waits `group_wait`, looks again each `group_interval`, and repeats
 //! itself after `repeat_interval`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::alert::{Alert, AlertId, AlertState};
 use crate::alerts::Alerts;
 use crate::backoff::Health;
 use crate::labels::{Fingerprint, Labels};
+use crate::limits::Limits;
 use crate::rules::{GroupBy, Receiver, Route, Rules, Target};
 use crate::time::Time;
 
@@ -62,6 +64,8 @@ pub(crate) struct Due<'a> {
     pub(crate) key: &'a str,
     pub(crate) group: &'a Group,
     pub(crate) content: Content,
+    /// How many alerts wait for the next one.
+    pub(crate) truncated: usize,
 }
 
 /// The groups by key, and how their receivers fare.
@@ -132,6 +136,32 @@ impl Group {
         self.told.extend(firing.map(|alert| alert.fingerprint));
     }
 
+    /// Leaves at most so many alerts in: those first of whose fires the receiver has not heard, the worst before the
+    /// others, then those of whose end it has not. What is cut off stays news, for the next notification. Answers how
+    /// many that are.
+    fn cut(&mut self, content: &mut Content, alerts: &Alerts, most: usize) -> usize {
+        let fires = |id: &AlertId| alerts.get(*id).map(|alert| alert.fingerprint);
+        if let Some(log) = &mut self.log {
+            let firing: BTreeSet<_> = content.firing.iter().filter_map(fires).collect();
+            log.firing.retain(|fingerprint| firing.contains(fingerprint));
+        }
+        let known = |alert: &Alert| {
+            self.log.as_ref().is_some_and(|log| log.firing.contains(&alert.fingerprint))
+        };
+        let (firing, resolved) = (&mut content.firing, &mut content.resolved);
+        let rank = |id: &AlertId| {
+            let alert = alerts.get(*id);
+            alert.map(|alert| (known(alert), Reverse(alert.severity), alert.starts_at(), alert.id))
+        };
+        firing.sort_by_cached_key(rank);
+        resolved.sort_by_cached_key(rank);
+        let news = firing.iter().filter(|id| alerts.get(**id).is_some_and(|a| !known(a))).count();
+        let all = firing.len() + resolved.len();
+        resolved.truncate(most.saturating_sub(news));
+        firing.truncate(most - resolved.len());
+        all - firing.len() - resolved.len()
+    }
+
     fn leave(&mut self, fingerprint: Fingerprint) {
         self.members.remove(&fingerprint);
         self.told.remove(&fingerprint);
@@ -162,6 +192,15 @@ fn way<'r>(rules: &'r Rules, group: &Group) -> Option<Way<'r>> {
     let route = rules.routes.iter().find(|route| route.key == group.route)?;
     let receiver = rules.receiver(&route.receiver).filter(|r| r.name == group.receiver)?;
     Some(Way { route, receiver })
+}
+
+/// Alerts in one notification; a peer takes any number, in parts.
+fn most_of(receiver: &Receiver, limits: &Limits) -> usize {
+    match (&receiver.target, receiver.max_alerts) {
+        (Target::Alertmanager(_), _) => usize::MAX,
+        (Target::Webhook(_), 0) => limits.per_notification,
+        (Target::Webhook(_), wanted) => wanted.min(limits.per_notification),
+    }
 }
 
 fn labels_in(route: &Route, labels: &Labels) -> Labels {
@@ -285,25 +324,25 @@ impl Groups {
         now: Time,
         rules: &Rules,
         alerts: &Alerts,
-        per_receiver: usize,
+        limits: &Limits,
     ) -> Option<Due<'_>> {
         loop {
-            let key = self.pick(now, per_receiver)?;
+            let key = self.pick(now, limits.per_receiver)?;
             let group = self.by_key.get_mut(&key)?;
-            let content = way(rules, group)
-                .map(|way| group.content(alerts, way.receiver))
-                .filter(|content| !content.is_empty());
-            let Some(content) = content else {
+            let way = way(rules, group);
+            let content = way.map(|way| (way.receiver, group.content(alerts, way.receiver)));
+            let Some((receiver, mut content)) = content.filter(|(_, all)| !all.is_empty()) else {
                 // All of it was muted since, or nobody is to be told any more.
                 group.sending = None;
                 continue;
             };
             group.owe(&content, alerts);
+            let truncated = group.cut(&mut content, alerts, most_of(receiver, limits));
             let sending = group.sending.as_mut()?;
             sending.out = Some(content.clone());
             let id = sending.id;
             let (key, group) = self.by_key.get_key_value(&key)?;
-            return Some(Due { id, key, group, content });
+            return Some(Due { id, key, group, content, truncated });
         }
     }
 
@@ -349,7 +388,10 @@ impl Groups {
         let print = |id: &AlertId| alerts.get(*id).map(|alert| alert.fingerprint);
         // Repeats count from the time it was due, so that they do not slip by an interval for a millisecond.
         let at = if sending.failures == 0 { sending.since } else { now };
-        group.log = Some(Log { at, firing: content.firing.iter().filter_map(print).collect() });
+        // What an earlier one told and this one had no room for is told still.
+        let told = group.log.take().map(|log| log.firing).unwrap_or_default();
+        let firing = content.firing.iter().filter_map(print).chain(told).collect();
+        group.log = Some(Log { at, firing });
         let resolved: Vec<_> =
             content.resolved.iter().filter_map(|id| Some((print(id)?, *id))).collect();
         for (fingerprint, id) in resolved {

@@ -23,7 +23,7 @@ pub struct Limits {
     pub in_flight: usize,
     /// Notifications that are out at the same time for one receiver; one while it fails.
     pub per_receiver: usize,
-    /// Alerts in one notification; the rest is counted in `truncatedAlerts`.
+    /// Alerts in one notification; the rest is counted in `truncatedAlerts` and told with the next.
     pub per_notification: usize,
 }
 

@@ -90,7 +90,7 @@ pub struct WebhookMessage {
     pub version: &'static str,
     /// The same for all messages of a group.
     pub group_key: String,
-    /// How many alerts were left out.
+    /// How many alerts were left out; the next message names them.
     pub truncated_alerts: usize,
 }
 
@@ -139,7 +139,6 @@ pub(crate) struct Maker<'a> {
     pub(crate) route: &'a Route,
     pub(crate) external_url: &'a str,
     pub(crate) now: Time,
-    pub(crate) most: usize,
 }
 
 impl Maker<'_> {
@@ -156,7 +155,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Firing ones first, then the worst, then by start: what is cut off is what can wait.
+    /// Firing ones first, then the worst, then by start.
     fn members(&self, due: &Due<'_>) -> Vec<&Alert> {
         let sorted = |ids: &[crate::alert::AlertId]| {
             let mut all: Vec<_> = ids.iter().filter_map(|id| self.alerts.get(*id)).collect();
@@ -170,12 +169,7 @@ impl Maker<'_> {
 
     fn webhook(&self, due: &Due<'_>) -> WebhookMessage {
         let all = self.members(due);
-        let most = match self.receiver.max_alerts {
-            0 => self.most,
-            wanted => wanted.min(self.most),
-        };
-        let truncated_alerts = all.len().saturating_sub(most);
-        let alerts: Vec<_> = all.iter().take(most).map(|alert| self.webhook_alert(alert)).collect();
+        let alerts: Vec<_> = all.iter().map(|alert| self.webhook_alert(alert)).collect();
         let firing = alerts.iter().any(|alert| alert.status == Status::Firing);
         WebhookMessage {
             receiver: self.receiver.name.clone(),
@@ -186,7 +180,7 @@ impl Maker<'_> {
             external_url: self.external_url.to_owned(),
             version: "4",
             group_key: due.key.to_owned(),
-            truncated_alerts,
+            truncated_alerts: due.truncated,
             alerts,
         }
     }

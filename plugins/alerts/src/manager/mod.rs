@@ -212,13 +212,12 @@ impl Manager {
         let mut all = Vec::new();
         while room > 0 {
             let Self { groups, rules, alerts, limits, .. } = self;
-            let Some(due) = groups.next_due(now, rules, alerts, limits.per_receiver) else { break };
+            let Some(due) = groups.next_due(now, rules, alerts, limits) else { break };
             let route = rules.routes.iter().find(|route| route.key == due.group.route);
             let receiver = rules.receiver(&due.group.receiver);
             let (Some(route), Some(receiver)) = (route, receiver) else { break };
             let external_url = &rules.external_url;
-            let most = limits.per_notification;
-            let maker = Maker { alerts, receiver, route, external_url, now, most };
+            let maker = Maker { alerts, receiver, route, external_url, now };
             all.push(maker.make(&due));
             room -= 1;
         }

@@ -191,6 +191,33 @@ fn a_long_group_is_cut_and_says_so() {
     assert_eq!((message.alerts.len(), message.truncated_alerts), (2, 3));
 }
 
+/// What a message has no room for is news still: the next one tells it, until all was told.
+#[test]
+fn what_a_message_had_no_room_for_comes_with_the_next() {
+    let limits = Limits { per_notification: 3, ..Limits::default() };
+    let mut play = Play::with(RULES, limits);
+    for subject in ["a", "b", "c", "d", "e"] {
+        play.value("load", subject, 15.0);
+    }
+    play.run_to(30);
+    assert_eq!(play.mail(), ["30 ops firing: +a/warning +b/warning +c/warning"]);
+    play.value("load", "a", 1.0);
+    play.value("load", "b", 1.0);
+    play.run_to(630);
+    assert_eq!(
+        play.mail(),
+        [
+            "330 ops firing: +d/warning +e/warning -a/warning",
+            "630 ops firing: +c/warning +d/warning -b/warning"
+        ]
+    );
+    for subject in ["c", "d", "e"] {
+        play.value("load", subject, 1.0);
+    }
+    play.run_to(3_000);
+    assert_eq!(play.mail(), ["930 ops resolved: -c/warning -d/warning -e/warning"]);
+}
+
 #[test]
 fn a_peer_gets_long_groups_in_parts() {
     let rules = RULES.replace("webhook = 'http://localhost/'", "alertmanager = 'http://localhost'");

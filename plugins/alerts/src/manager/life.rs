@@ -303,10 +303,11 @@ impl Manager {
     }
 
     pub(super) fn tell(&mut self, id: AlertId, what: Transition, out: &mut Vec<Change>) {
-        let at = self.now;
+        let (at, seed) = (self.now, self.seed);
         let Some(alert) = self.alerts.get_mut(id) else { return };
         alert.changes += 1;
-        let event_id = format!("alert-{}-{}", alert.name(), alert.changes);
+        // The seed is of this state: one that was lost had the same numbers, and its events are known.
+        let event_id = format!("alert-{}-{}-{seed:016x}", alert.name(), alert.changes);
         out.push(Change { event_id, at, what, alert: AlertView::of(alert) });
     }
 }

@@ -3,7 +3,7 @@
 //! The rule: a name or form changes here first.
 
 use serde_json::{Value, json};
-use shimmer_alerts::{AlertState, Filter, Severity, SilenceDraft};
+use shimmer_alerts::{AlertState, Filter, Limits, Manager, Severity, SilenceDraft};
 
 use crate::groups::RULES;
 use crate::play::Play;
@@ -61,7 +61,20 @@ fn an_alert() {
     assert_eq!(alert["state"], "resolved");
     assert_eq!(alert["resolution_time"], "2023-11-14T22:13:20Z");
     let event = play.changes.last().expect("a change");
-    assert_eq!(event.event_id, format!("alert-{}-2", event.alert.id));
+    assert_eq!(event.event_id, format!("alert-{}-2-0000000000000001", event.alert.id));
+}
+
+/// A manager whose state was lost counts from zero again; what it tells is news nevertheless.
+#[test]
+fn events_of_a_manager_that_began_anew_are_new() {
+    let ids = [1, 2].map(|seed| {
+        let mut play = play();
+        play.manager = Manager::new(play.manager.rules().clone(), Limits::default(), seed);
+        play.value("load", "db", 15.5);
+        assert!(play.only().id.ends_with("-0"), "{}", play.only().id);
+        play.changes.last().expect("a change").event_id.clone()
+    });
+    assert_ne!(ids[0], ids[1]);
 }
 
 #[test]

@@ -157,6 +157,22 @@ impl Alert {
         !matches!(self.phase, Phase::Resolved { .. })
     }
 
+    /// Nothing of it was later than now; its timer is to be set anew.
+    pub(crate) fn rewind(&mut self, now: Time, quiet_until: Time) {
+        let (pending_since, held_at) = (&mut self.pending_since, &mut self.held_at);
+        let past = [Some(pending_since), Some(held_at), self.cleared_at.as_mut()];
+        past.into_iter().flatten().for_each(|time| *time = (*time).min(now));
+        self.phase = match self.phase {
+            Phase::Pending => Phase::Pending,
+            Phase::Firing { since } => Phase::Firing { since: since.min(now) },
+            Phase::Resolved { since, at } => {
+                Phase::Resolved { since: since.min(now), at: at.min(now) }
+            }
+        };
+        self.quiet_until = self.quiet_until.map(|until| until.min(quiet_until));
+        self.armed = None;
+    }
+
     /// Since when it fires; while it is pending, since when the condition holds.
     pub(crate) const fn starts_at(&self) -> Time {
         match self.phase {

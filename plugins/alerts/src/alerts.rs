@@ -34,6 +34,14 @@ impl Alerts {
         all
     }
 
+    /// Nothing was later than now, and nobody is kept quiet for longer than until `quiet_until`. Timers are to be set
+    /// anew.
+    pub(crate) fn rewind(&mut self, now: Time, quiet_until: Time) {
+        let mut alerts: Vec<_> = std::mem::take(&mut self.by_id).into_values().collect();
+        alerts.iter_mut().for_each(|alert| alert.rewind(now, quiet_until));
+        *self = Self::restore(alerts, self.next);
+    }
+
     pub(crate) const fn next_id(&self) -> AlertId {
         AlertId(self.next)
     }

@@ -54,6 +54,12 @@ pub(crate) struct Cause {
 }
 
 impl Correlations {
+    /// Nothing was later than now.
+    pub(crate) fn rewind(&mut self, now: Time) {
+        let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
+        members.for_each(|member| member.fired_at = member.fired_at.min(now));
+    }
+
     /// Takes in an alert that fires now: into the newest group while that began less than `window` ago, else into one
     /// of its own.
     pub(crate) fn add(

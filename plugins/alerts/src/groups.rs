@@ -441,6 +441,22 @@ impl Groups {
         }
     }
 
+    /// Nothing was later than now, and what was to wait for longer looks, or leaves, at once.
+    pub(crate) fn rewind(&mut self, now: Time) {
+        let past = |time: &mut Time| *time = (*time).min(now);
+        for group in self.by_key.values_mut() {
+            past(&mut group.flush_at);
+            if let Some(log) = &mut group.log {
+                past(&mut log.at);
+            }
+            if let Some(sending) = &mut group.sending {
+                past(&mut sending.since);
+                past(&mut sending.retry_at);
+            }
+        }
+        self.health.values_mut().for_each(|health| past(&mut health.retry_at));
+    }
+
     /// Takes out what the rules do not lead to any more, and alerts that there are no more.
     pub(crate) fn reroute(&mut self, rules: &Rules, alerts: &mut Alerts) {
         let Self { by_key, health, .. } = self;

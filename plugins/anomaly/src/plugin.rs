@@ -79,14 +79,17 @@ impl Plugin for Anomaly {
     }
 
     fn process(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        // What the host received while its clock was ahead does not take the alerts there again.
+        let now = wall_clock();
         for event in batch {
-            self.watch.take(&event, self.budgets, &mut self.manager, &mut self.outbox);
+            self.watch.take(&event, now, self.budgets, &mut self.manager, &mut self.outbox);
         }
         self.outbox.flush(&self.host)
     }
 
     fn tick(&mut self, now_ns: i64) -> Result<(), Error> {
         let now = Time::from_ns(now_ns);
+        self.mind_clock(now);
         while let Some(outcome) = self.post.outcome() {
             match outcome.result {
                 Ok(()) => self.manager.delivered(outcome.id, now),
@@ -125,11 +128,22 @@ impl Plugin for Anomaly {
         (self.manager, self.outbox) = (manager, outbox);
         self.meters.begin_at(&self.manager, &self.outbox);
         self.outbox.extend(changes);
+        self.mind_clock(wall_clock());
         Ok(())
     }
 }
 
 impl Anomaly {
+    /// Goes on from here where the clock was ahead and was set since.
+    fn mind_clock(&mut self, now: Time) {
+        let Some((back, changes)) = self.manager.rewind(now) else { return };
+        self.outbox.extend(changes);
+        self.flood.next_line_ns = now.as_ns();
+        self.host.warn(&format!(
+            "the clock went back by {back}: what was timed by the old one counts from now on"
+        ));
+    }
+
     /// What need not be looked at with every tick.
     fn seldom(&mut self, now: Time) {
         match self.file.as_mut().and_then(RulesFile::changed) {

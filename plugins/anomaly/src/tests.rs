@@ -156,7 +156,7 @@ fn what_people_do_is_told_and_saved() {
     assert_eq!((answer.status, answer.text().contains("\"acked_by\":\"ann\"")), (200, true));
     let silence = json!({
         "matchers": [{ "name": "kind", "op": "=", "value": "cost" }],
-        "author": "bob", "ends_at": "2100-01-01T00:00:00Z",
+        "author": "bob", "starts_at": "2020-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z",
     });
     let answer = home.request("POST", "/api/silences", &silence);
     assert_eq!(answer.status, 201, "{}", answer.text());

@@ -29,10 +29,11 @@ impl Watch {
         Self { tiers, detectors: Detectors::new(limits), key: String::new(), refused: 0 }
     }
 
-    /// Takes one event; changes of alerts go to `out`.
+    /// Takes one event, received by `now`; changes of alerts go to `out`.
     pub(crate) fn take(
         &mut self,
         event: &Event<'_>,
+        now: Time,
         wants_budget: bool,
         manager: &mut Manager,
         out: &mut Outbox,
@@ -55,7 +56,7 @@ impl Watch {
                 reduced_sensitivity: verdict.reduced_sensitivity,
             }),
         };
-        match manager.observe(Time::from_ns(event.received_ns()), &sample) {
+        match manager.observe(Time::from_ns(event.received_ns()).min(now), &sample) {
             Ok(changes) => out.extend(changes),
             Err(_) => self.refused += 1,
         }

@@ -4,6 +4,7 @@
 //! restored at any time without a difference.
 
 mod ask;
+mod clock;
 mod life;
 mod sweep;
 mod wish;
@@ -30,8 +31,8 @@ pub use wish::WishRefused;
 
 /// The alert manager.
 ///
-/// Times may come in any order: one that is earlier than another before it counts as that one. After each call
-/// [`Manager::due`] says when the next [`Manager::tick`] has something to do.
+/// Times may come in any order: one that is earlier than another before it counts as that one, unless
+/// [`Manager::rewind`] says that the clock was set. After each call [`Manager::due`] says when the next [`Manager::tick`] has something to do.
 #[derive(Debug)]
 pub struct Manager {
     pub(crate) rules: Rules,

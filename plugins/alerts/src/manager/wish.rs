@@ -14,7 +14,7 @@ use crate::time::{Period, Time};
 use crate::view::{Change, Transition};
 
 /// How long an alert that was resolved by hand starts no new one while its condition goes on holding.
-const QUIET: Period = Period::from_s(3_600);
+pub(super) const QUIET: Period = Period::from_s(3_600);
 
 /// Why a wish was not granted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! The rule: a test plays a story and looks at what was told; none looks inside.
 
 mod bounds;
+mod clock;
 mod correlations;
 mod delivery;
 mod documents;

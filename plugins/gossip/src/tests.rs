@@ -29,7 +29,7 @@ struct Node {
     bench: Bench<Gossip>,
     handed: Vec<Handed>,
     port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Node {
@@ -38,7 +38,7 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let config = json!({ "host": "127.0.0.1", "port": port }).to_string();
         let bench = Bench::in_folder(folder.path(), &config, None).unwrap();
-        Self { bench, handed: Vec::new(), port, _folder: folder }
+        Self { bench, handed: Vec::new(), port, folder }
     }
 
     /// Waits until `done`; panics with `what` at the deadline.
@@ -62,6 +62,16 @@ impl Node {
             event["event_id"] == id
         };
         self.handed.iter().filter(is).count()
+    }
+
+    /// An event that the node itself signed, in a life that it has forgotten.
+    fn signed(&self, epoch: u64, seq: u64, id: &str) -> Verified {
+        let secret = Secret::load(&self.folder.path().join("node.key")).unwrap();
+        let event = json!({
+            "event_id": id, "beauty_score": 0.5, "timestamp": "2026-01-01T00:00:00Z", "origin": "test-node",
+        });
+        let author = Author::new(Keys::ed25519(secret.bytes()), epoch, seq, 10);
+        author.unwrap().sign(&event.to_string()).unwrap()
     }
 
     fn rejected(&self, reason: &str) -> f64 {
@@ -211,4 +221,19 @@ fn a_place_has_one_content_and_an_id_one_owner() {
     thief.say(&frame(&[signed(9, 1, "good", 0.5), signed(7, 2, "new", 0.5)]));
     node.until("what is new", |node| node.has("new") == 1);
     assert_eq!((node.has("good"), node.has("second")), (2, 0));
+}
+
+#[test]
+fn what_the_host_refuses_is_not_held_against_who_forwards_it() {
+    let mut node = Node::start();
+    let honest = Stranger::start(9, &node);
+    // Three frames that are wrong for everybody would end the link.
+    for seq in 1..=4 {
+        let before = node.rejected("malformed");
+        honest.say(&frame(&[node.signed(1, seq, "own")]));
+        node.until("the refusal", |node| node.rejected("malformed") > before);
+    }
+    honest.say(&frame(&[signed(9, 1, "good", 0.5)]));
+    node.until("the honest event", |node| node.has("good") == 1);
+    assert!(!honest.is_at_odds(&mut node) && node.has("own") == 0);
 }

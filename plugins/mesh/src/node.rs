@@ -142,7 +142,6 @@ impl Node {
 
     fn take(&mut self, envelopes: &[Verified], via: Via, now_ms: u64) -> Received {
         let mut received = Received::default();
-        let mut refusal = None;
         for envelope in envelopes {
             self.counters.total += 1;
             match self.admit(envelope, via, now_ms) {
@@ -154,18 +153,13 @@ impl Node {
                     }
                 }
                 Err(Refusal::Full) => self.counters.bounded += 1,
-                Err(Refusal::Reason(reason)) => {
-                    self.counters.rejected[reason.index()] += 1;
-                    refusal = refusal.or((reason == Reason::Signature).then_some(reason));
-                }
+                Err(Refusal::Reason(reason)) => self.counters.rejected[reason.index()] += 1,
             }
         }
-        received.verdict = match (received.fresh.is_empty(), refusal) {
-            (false, _) => Verdict::Accept,
-            (true, Some(reason)) => Verdict::Reject(reason),
-            // Known, forbidden or old here: who forwarded it need not know that.
-            (true, None) => Verdict::Ignore,
-        };
+        // Known, forbidden, old or of another kind than what came first here: all of that depends on what this node
+        // holds and allows, so whoever forwarded it is not to blame.
+        received.verdict =
+            if received.fresh.is_empty() { Verdict::Ignore } else { Verdict::Accept };
         received
     }
 
@@ -370,9 +364,6 @@ impl Node {
                 }
                 let known = |envelope: &Verified| self.logs.knows(&envelope.id);
                 let refused = !envelopes.iter().all(known);
-                if let Verdict::Reject(reason) = received.verdict {
-                    self.sync.misdeed(peer, Misdeed::Refused(reason), now_ms);
-                }
                 self.sync.page_taken(peer, refused, &self.logs, now_ms);
                 received
             }

@@ -173,7 +173,8 @@ impl State {
         }
         match from {
             From::Frame(id, peer) => {
-                let verdict = if refused > 0 { Verdict::Reject } else { Verdict::Accept };
+                // What the host refuses depends on its limits, and the next node may take it: nobody is to blame.
+                let verdict = if keep.is_empty() { Verdict::Ignore } else { Verdict::Accept };
                 self.net.verdict(id, peer, verdict);
                 self.to_gateways(&taken);
             }

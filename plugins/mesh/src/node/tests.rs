@@ -224,15 +224,13 @@ fn a_hybrid_is_not_taken_without_its_second_key() {
         .expect("good numbers");
     assert_eq!(site.node.receive(&sign(&mut next, 1), 0).verdict, Verdict::Accept);
     for refused in [sign(&mut stripped, 1), sign(&mut hybrid(1, 8), 1)] {
-        let verdict = site.node.receive(&refused, 0).verdict;
-        assert_eq!(verdict, Verdict::Reject(Reason::Signature));
+        // Another node may have seen the plain one first: whoever forwards it is not to blame.
+        assert_eq!(site.node.receive(&refused, 0).verdict, Verdict::Ignore);
     }
     assert_eq!(site.node.counters().rejected[Reason::Signature.index()], 2);
     // An epoch is of one kind: the hybrid in the epoch that began plain.
-    assert_eq!(
-        site.node.receive(&sign(&mut both, 1), 0).verdict,
-        Verdict::Reject(Reason::Signature)
-    );
+    assert_eq!(site.node.receive(&sign(&mut both, 1), 0).verdict, Verdict::Ignore);
+    assert_eq!(site.node.counters().rejected[Reason::Signature.index()], 3);
 }
 
 #[test]

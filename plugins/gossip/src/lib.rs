@@ -5,7 +5,7 @@
 //! - `config`, `dial`, `identity`, `keys`: what people wish, and whom they mean.
 //! - `net`: sockets, peers, frames. `gateway`: the plain JSON for scripts and browsers.
 //! - `hub`: the thread that knows everything; `deliver`, `keeper`, `pool` work for it.
-//! - `disk`: envelopes on the disk. `event`: what must be known of an event's text.
+//! - `disk`: envelopes on the disk. `event`: what must be known of an event's text. `epochs`: what this node counts in.
 //! - `ask`, `meters`, `shown`: what is told. `weighed`: how much sources count, as another plugin says.
 
 #![forbid(unsafe_code)]
@@ -15,6 +15,7 @@ mod config;
 mod deliver;
 mod dial;
 mod disk;
+mod epochs;
 mod event;
 mod gateway;
 mod hub;

@@ -18,6 +18,7 @@ use shimmer_sdk::{Batch, Error, Host, Plugin, Request, Response, Route};
 use crate::ask;
 use crate::config::{Config, Settings};
 use crate::disk::Disk;
+use crate::epochs;
 use crate::event;
 use crate::gateway::{Gateway, Plan, Porter};
 use crate::hub::{Hub, Own, Parts};
@@ -107,11 +108,8 @@ impl Plugin for Gossip {
     }
 
     fn start(&mut self) -> Result<(), Error> {
-        if self.progress.epoch == 0 {
-            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-            let now_ms = since.unwrap_or_default().as_millis() as u64;
-            self.progress =
-                Progress { version: VERSION, epoch: now_ms, next: 1, known: Vec::new() };
+        if self.progress.next == 0 {
+            self.progress = Progress { version: VERSION, epoch: 0, next: 1, known: Vec::new() };
         }
         self.running = Some(self.run()?);
         Ok(())
@@ -202,7 +200,7 @@ impl Plugin for Gossip {
 
 impl Gossip {
     /// Opens keys, store and sockets, and starts the threads.
-    fn run(&self) -> Result<Running, Error> {
+    fn run(&mut self) -> Result<Running, Error> {
         let folder = self.host.folder()?;
         let key_file = self.settings.key_file.clone().unwrap_or_else(|| folder.join("node.key"));
         let failed = |why: &dyn std::fmt::Display| Error::Failed(why.to_string());
@@ -223,12 +221,14 @@ impl Gossip {
         let heard_end = gateway.as_ref().map_or_else(crossbeam_channel::never, |_| heard_end);
         let of_gateway = gateway.clone();
         let keys = keys_of(&identity, self.settings.hybrid);
+        let origin = keys().origin();
+        let (node, labels) = self.node(&disk, origin)?;
+        self.begin_epoch(&node, origin);
         let author =
             Author::new(keys(), self.progress.epoch, self.progress.next, self.settings.max_ttl)
                 .map_err(|why| {
                     Error::Failed(format!("no events can be signed: {}", why.as_str()))
                 })?;
-        let (node, labels) = self.node(&disk, author.log().origin)?;
         let unsigned = disk.unsigned().map_err(|why| failed(&why))?;
         self.tell_start(&net, gateway.as_deref());
         let hub = Hub::start(Parts {
@@ -252,6 +252,18 @@ impl Gossip {
             of_gateway.as_ref().map_or((0, 0), |gateway| (gateway.connections(), gateway.lost()))
         });
         Ok(Running { hub, net, disk, gateway_lost })
+    }
+
+    /// Goes on in the epoch that there is, or begins a new one and says so.
+    fn begin_epoch(&mut self, node: &Node, own: Origin) {
+        let known = epochs::of(node, own);
+        let epoch = epochs::of_ring(self.progress.epoch, &known, epochs::now_ms());
+        let had = std::mem::replace(&mut self.progress.epoch, epoch);
+        if had != epoch && !known.is_empty() {
+            self.host.warn(
+                "the state is older than what this node has signed: its events are counted anew",
+            );
+        }
     }
 
     fn net_config(&self, identity: &Secret, shared: Option<Secret>) -> NetConfig {

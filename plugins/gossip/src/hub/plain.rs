@@ -4,6 +4,7 @@ use shimmer_mesh::{Author, Body, Failure, Packet, Reason, Verdict, Verified};
 
 use super::State;
 use crate::deliver::{Carried, Fate, From, Item, Parcel};
+use crate::epochs;
 use crate::event::{UnsignedId, identity, marked, subtype, unmarked, unsigned_id};
 use crate::gateway::{Heard, Talker};
 use crate::keeper::Task;
@@ -88,10 +89,10 @@ impl State {
             self.pass_on(&packet, Some(*talker));
         }
         // A log of its own: the node's own log is counted by what its ring holds, and this is not of the ring.
-        let own = self.author.log().epoch;
+        let own = self.author.log();
         let (epoch, next) = *self.unsigned_log.get_or_insert_with(|| {
-            let now_ms = self.clock.now_ms();
-            (if now_ms == own { now_ms + 1 } else { now_ms }, 1)
+            let known = epochs::of(&self.node, own.origin);
+            (epochs::of_packets(own.epoch, &known, epochs::now_ms()), 1)
         });
         let author = Author::new((self.keys)(), epoch, next, ttl - 1);
         let Some(envelope) = author.ok().and_then(|mut author| author.sign(event).ok()) else {

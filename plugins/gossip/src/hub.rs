@@ -10,6 +10,7 @@ mod slow;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -63,6 +64,7 @@ pub(crate) struct Hub {
     flush: Sender<Sender<bool>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    epoch: Arc<AtomicU64>,
 }
 
 /// What other threads report.
@@ -98,6 +100,8 @@ struct State {
     /// The log of events that this node took from nobody in particular: its epoch and next sequence.
     unsigned_log: Option<(u64, u64)>,
     unsigned: UnsignedIds,
+    /// What this life has signed.
+    own: own::Life,
     /// Own events that the store does not have yet, and flushes that wait for them.
     own_on_the_way: usize,
     flushes: Vec<Sender<bool>>,
@@ -156,6 +160,7 @@ impl Hub {
             stop: stop_end,
         };
         let state = State::new(parts, pool, (done, parcels, tasks));
+        let epoch = Arc::clone(&state.own.epoch);
         let thread = std::thread::Builder::new().name("gossip-hub".into()).spawn(move || {
             let ending = state.run(&inlets);
             // The threads end when their inlets close.
@@ -165,7 +170,7 @@ impl Hub {
             drop(deliver.join());
             drop(keeper.join());
         })?;
-        Ok(Self { own: Some(own), flush, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { own: Some(own), flush, stop: Some(stop), thread: Some(thread), epoch })
     }
 
     /// Hands over an event of this node; waits while too many are under way. Whether the hub is there.
@@ -177,6 +182,12 @@ impl Hub {
     pub(crate) fn flush(&self, patience: Duration) -> bool {
         let (answer, answered) = bounded(1);
         self.flush.send(answer).is_ok() && answered.recv_timeout(patience).unwrap_or(false)
+    }
+
+    /// The epoch in which it signed the last of what was flushed.
+    pub(crate) fn epoch(&self) -> u64 {
+        // Acquire: pairs with the Release in `begin_anew`.
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// Whether it runs; it ends by itself only with the network.
@@ -229,6 +240,7 @@ impl State {
         for id in parts.unsigned {
             unsigned.insert(id);
         }
+        let own = own::Life::begin(parts.author.log().epoch);
         Self {
             host: parts.host,
             net: parts.net,
@@ -251,6 +263,7 @@ impl State {
             requests: HashMap::new(),
             unsigned_log: None,
             unsigned,
+            own,
             own_on_the_way: 0,
             flushes: Vec::new(),
             fanout: Fanout::default(),

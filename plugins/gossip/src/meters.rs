@@ -60,7 +60,10 @@ impl Meters {
                 "Second contents that an origin signed for one place",
             )?,
             bounded: counter("bounded_total", "New events for which a bound left no room")?,
-            unshared: counter("unshared_total", "Own events that have no canonical JSON")?,
+            unshared: counter(
+                "unshared_total",
+                "Own events that have no canonical JSON or no place",
+            )?,
             gateway_lost: counter(
                 "gateway_lost_total",
                 "Packets that slow peers of the gateway did not get",
@@ -98,7 +101,7 @@ impl Meters {
             (&self.synced, counters.synced),
             (&self.equivocations, counters.equivocations),
             (&self.bounded, counters.bounded),
-            (&self.unshared, shown.unshared),
+            (&self.unshared, shown.unshared + shown.homeless),
             (&self.gateway_lost, gateway_lost),
             (&self.frames, network.frames()),
             (&self.copies, network.copies()),

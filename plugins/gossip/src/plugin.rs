@@ -177,6 +177,7 @@ impl Plugin for Gossip {
             if !running.hub.flush(PATIENCE) {
                 return Err(Error::Failed("the store does not take what was shared".to_owned()));
             }
+            progress.epoch = running.hub.epoch();
             let good = running.net.known_good();
             progress.known = good.iter().take(MAX_KNOWN).map(ToString::to_string).collect();
         }

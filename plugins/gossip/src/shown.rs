@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) door: [u64; Reason::ALL.len()],
     /// Own events that have no form in which they could be signed.
     pub(crate) unshared: u64,
+    /// Own events for which there is no place in the node's log.
+    pub(crate) homeless: u64,
     pub(crate) heatmap: Heatmap,
     pub(crate) weighed: Weighed,
     pub(crate) notes: HashMap<PeerId, Note>,

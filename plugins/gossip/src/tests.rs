@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shimmer_mesh::{Author, Codec, Keys, MAX_FRAME_BYTES, Verified};
-use shimmer_sdk::testing::{Bench, Handed};
+use shimmer_sdk::testing::{Bench, Handed, Input};
 
 use crate::Gossip;
 use crate::keys::Secret;
@@ -62,6 +62,10 @@ impl Node {
             event["event_id"] == id
         };
         self.handed.iter().filter(is).count()
+    }
+
+    fn feed(&mut self, id: &str) {
+        self.bench.feed(&[Input::beauty(0.5).id(id)]).unwrap();
     }
 
     /// An event that the node itself signed, in a life that it has forgotten.
@@ -117,6 +121,23 @@ impl Stranger {
                 }
             }
             assert!(Instant::now() < deadline, "nobody listens");
+        }
+    }
+
+    /// The frame with an event of the node in an epoch after `since`, once it comes.
+    #[track_caller]
+    fn hear(&self, id: &str, since: u64) -> Vec<Verified> {
+        let (deadline, mut codec) = (Instant::now() + DEADLINE, Codec::default());
+        loop {
+            if let Ok(Event::Frame { bytes, .. }) = self.events.recv_timeout(LOOK) {
+                let said = format!("\"event_id\":\"{id}\"");
+                let envelopes = codec.open(&bytes).unwrap();
+                let is = |one: &Verified| one.event.contains(&said) && one.id.log.epoch > since;
+                if envelopes.iter().any(is) {
+                    return envelopes;
+                }
+            }
+            assert!(Instant::now() < deadline, "not heard: {id}");
         }
     }
 
@@ -236,4 +257,39 @@ fn what_the_host_refuses_is_not_held_against_who_forwards_it() {
     honest.say(&frame(&[signed(9, 1, "good", 0.5)]));
     node.until("the honest event", |node| node.has("good") == 1);
     assert!(!honest.is_at_odds(&mut node) && node.has("own") == 0);
+}
+
+#[test]
+fn a_node_that_lost_events_counts_anew() {
+    let mut node = Node::start();
+    let witness = Stranger::start(9, &node);
+    witness.say(&frame(&[signed(9, 1, "good", 0.5)]));
+    node.until("the honest event", |node| node.has("good") == 1);
+    node.feed("one");
+    let one = witness.hear("one", 0).remove(0);
+    // What it signed next, before its data came back from an older copy.
+    let lost = node.signed(one.id.log.epoch, one.id.seq + 1, "lost");
+    let before = node.rejected("malformed");
+    witness.say(&frame(&[lost]));
+    node.until("the lost one", |node| node.rejected("malformed") > before);
+
+    node.feed("two");
+    let again = witness.hear("two", one.id.log.epoch);
+    let places: Vec<_> = again.iter().map(|envelope| envelope.id.seq).collect();
+    assert_eq!((places, &again[0].event), (vec![1, 2], &one.event));
+    let two = &again[1];
+    assert!(node.bench.log().iter().any(|(_, line)| line.contains("counted anew")));
+    // It stays so.
+    let saved = node.bench.save().unwrap();
+    let Node { bench, folder, port, .. } = node;
+    drop(bench);
+    let config = json!({ "host": "127.0.0.1", "port": port }).to_string();
+    let bench = Bench::in_folder(folder.path(), &config, Some((&saved, 3))).unwrap();
+    let mut node = Node { bench, handed: Vec::new(), port, folder };
+    let witness = Stranger::start(9, &node);
+    witness.say(&frame(&[signed(9, 2, "more", 0.5)]));
+    node.until("the honest event", |node| node.has("more") == 1);
+    node.feed("three");
+    let three = witness.hear("three", 0).remove(0);
+    assert_eq!((three.id.log, three.id.seq), (two.id.log, 3));
 }

@@ -100,6 +100,8 @@ pub(crate) struct Logs {
     /// By the number of their last change.
     changes: BTreeMap<u64, LogKey>,
     change: u64,
+    /// Known here, and to be fetched all the same.
+    doubted: Option<Id>,
 }
 
 impl Logs {
@@ -276,7 +278,25 @@ impl Logs {
         if let Some(log) = self.logs.get(key) {
             [&log.have, &log.skipped, &log.pending].iter().for_each(|set| lacking.subtract(set));
         }
+        if let Some(Id { seq, .. }) =
+            self.doubted.filter(|id| id.log == *key && offer.contains(id.seq))
+        {
+            lacking.insert(seq, seq);
+        }
         lacking
+    }
+
+    pub(crate) fn doubt(&mut self, id: Id) {
+        self.doubted = Some(id);
+    }
+
+    pub(crate) fn doubts(&self) -> bool {
+        self.doubted.is_some()
+    }
+
+    /// Somebody's envelope for this place was seen.
+    pub(crate) fn compared(&mut self, id: &Id) {
+        self.doubted.take_if(|doubted| doubted == id);
     }
 
     /// Logs that changed after `since`, the longest unchanged first, each with the number of its change.

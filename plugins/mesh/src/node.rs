@@ -112,6 +112,19 @@ impl Node {
         new
     }
 
+    /// Whether this content is known for this place from not long ago: it was taken, or is on its way.
+    #[must_use]
+    pub fn remembers(&self, envelope: &Verified) -> bool {
+        matches!(self.recent.compare(envelope), Compared::Same)
+    }
+
+    /// Fetches this node's own `id` from the first peer that has it, to see in [`Received::disputed`] whether it is the
+    /// same: a node that came back with older data does not know what it had signed.
+    pub fn doubt(&mut self, id: Id) {
+        self.logs.doubt(id);
+        self.sync.forget_progress();
+    }
+
     /// Drops the envelopes of a received frame that are known to the last byte, before anybody verifies them. Where
     /// none is left, the frame is to be ignored.
     #[must_use]
@@ -148,8 +161,16 @@ impl Node {
                 Ok(()) => received.fresh.push(envelope.clone()),
                 Err(Refusal::Known) => {
                     self.counters.duplicates += 1;
-                    if let Some(suspect) = self.compare(envelope) {
-                        received.suspects.push(suspect);
+                    self.logs.compared(&envelope.id);
+                    match self.recent.compare(envelope) {
+                        Compared::Same => {}
+                        Compared::Unknown => received.suspects.push(envelope.clone()),
+                        Compared::Other(first) => {
+                            self.equivocated(first, envelope.clone());
+                            let log = envelope.id.log;
+                            received.disputed =
+                                received.disputed.or((self.own == Some(log.origin)).then_some(log));
+                        }
                     }
                 }
                 Err(Refusal::Full) => self.counters.bounded += 1,
@@ -194,18 +215,6 @@ impl Node {
         let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         time_ms < now_ms.saturating_sub(most) || time_ms > now_ms.saturating_add(FUTURE_MS)
-    }
-
-    /// A second envelope at a known place: whether it is the same, another, or one that only the store can tell.
-    fn compare(&mut self, second: &Verified) -> Option<Verified> {
-        match self.recent.compare(second) {
-            Compared::Same => None,
-            Compared::Unknown => Some(second.clone()),
-            Compared::Other(first) => {
-                self.equivocated(first, second.clone());
-                None
-            }
-        }
     }
 
     /// Judges a suspect of [`Received`] beside what the store has at its place. Whether its origin equivocated.

@@ -304,7 +304,8 @@ impl Sync {
             // Others were asked for the rest, and may fail.
             self.set_timer(peer, Some(now_ms + PAUSE_MS));
         } else if exchange.more {
-            let first = exchange.pages == 0 && exchange.upto == 0;
+            // An equal hash says nothing of what stands at the places.
+            let first = exchange.pages == 0 && exchange.upto == 0 && !logs.doubts();
             let ask = Ask {
                 instance: exchange.instance,
                 since: exchange.upto,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shimmer_mesh::fanout::{Beat, START};
-use shimmer_mesh::{Failure, Reason, Verdict as Judged, Verified};
+use shimmer_mesh::{Failure, LogKey, Reason, Verdict as Judged, Verified};
 
 use super::{Done, State};
 use crate::deliver::{Carried, Delivered, Fate, From, Item, Parcel};
@@ -81,7 +81,7 @@ impl State {
         let received = self.node.receive(&envelopes, now_ms);
         self.shown.lock().note(from).last_gossip_ms = Some(now_ms);
         self.publish(&received.relay);
-        self.compare(received.suspects);
+        self.compare(received.suspects, received.disputed);
         match received.verdict {
             // The host has the last word on whether they are events.
             Judged::Accept => self.hand_over(received.fresh, From::Frame(id, from)),
@@ -187,7 +187,7 @@ impl State {
     }
 
     /// Whether an envelope at a known place says the same as the first one there.
-    pub(super) fn compare(&mut self, suspects: Vec<Verified>) {
+    pub(super) fn compare(&mut self, suspects: Vec<Verified>, mut disputed: Option<LogKey>) {
         for second in suspects.into_iter().take(16) {
             let (log, seq) = (second.id.log, second.id.seq);
             let mut first = Vec::new();
@@ -198,7 +198,11 @@ impl State {
             if first.first().is_some_and(|first| self.node.judge(first, &second)) {
                 let label = self.labels.name(log.origin);
                 self.seldom(|| format!("{label:?} signed two different events for one place"));
+                disputed = disputed.or(Some(log));
             }
+        }
+        if disputed == Some(self.author.log()) {
+            self.begin_anew();
         }
     }
 

@@ -28,7 +28,7 @@ impl State {
 
     fn signed_packet(&mut self, verified: &[Verified], talker: Talker, ttl: u64) {
         let received = self.node.receive(verified, self.clock.now_ms());
-        self.compare(received.suspects);
+        self.compare(received.suspects, received.disputed);
         if received.verdict == Verdict::Accept {
             self.hand_over(received.fresh, From::Packet(talker, ttl));
         }

@@ -1,6 +1,6 @@
 //! Anti-entropy: requests and answers, and the peers they go to and come from.
 
-use shimmer_mesh::{Answer, Peer, Reason, Served, Ticket};
+use shimmer_mesh::{Answer, Id, Peer, Reason, Served, Ticket};
 
 use super::{Done, State};
 use crate::deliver::From;
@@ -81,7 +81,7 @@ impl State {
             self.shown.lock().note(id).last_gossip_ms = Some(now_ms);
         }
         self.publish(&received.relay);
-        self.compare(received.suspects);
+        self.compare(received.suspects, received.disputed);
         if !received.fresh.is_empty() {
             self.net.credit(id);
             self.hand_over(received.fresh, From::Page);
@@ -89,15 +89,16 @@ impl State {
     }
 
     pub(super) fn kept(&mut self, kept: Kept) {
-        let own = self.author.log();
+        let (own, packets) = (self.author.log().origin, self.unsigned_log.map(|(epoch, _)| epoch));
+        let is_mine = |id: &&Id| id.log.origin == own && Some(id.log.epoch) != packets;
         match kept {
             Kept::Stored(ids) => {
-                let mine = ids.iter().filter(|id| id.log == own).count();
+                let mine = ids.iter().filter(is_mine).count();
                 self.own_on_the_way = self.own_on_the_way.saturating_sub(mine);
                 self.node.stored(ids, self.clock.now_ms());
             }
             Kept::Failed(ids) => {
-                let mine = ids.iter().filter(|id| id.log == own).count();
+                let mine = ids.iter().filter(is_mine).count();
                 self.own_on_the_way = self.own_on_the_way.saturating_sub(mine);
                 self.node.failed(ids, shimmer_mesh::Failure::Never);
             }

@@ -96,6 +96,9 @@ pub struct Received {
     /// At a known place, and too long ago to know from memory whether they are the same: to be read from the store and
     /// handed to [`crate::Node::judge`], when there is time.
     pub suspects: Vec<Verified>,
+    /// A log of this node in which others hold another content for a place: it forgot what it had signed, and has to
+    /// begin a new epoch.
+    pub disputed: Option<LogKey>,
 }
 
 /// Why an envelope did not get into the store.

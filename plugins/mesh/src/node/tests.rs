@@ -194,6 +194,33 @@ fn own_events_need_no_permission_and_are_published_once() {
 }
 
 #[test]
+fn a_node_with_older_data_learns_what_others_hold_of_its_log() {
+    for (again, disputes) in [(author(1), false), (author(1), true)] {
+        let mut sites = [Site::new(1), Site::new(2)];
+        let before = sign(&mut author(1), 10);
+        sites[0].publish(&before[..5], 0);
+        sites[1].publish(&before, 0);
+        // As many events again as the others have: neither side lacks anything, and their hashes are equal.
+        let mut again = again;
+        let mut after = sign(&mut again, 5);
+        for at in 6..=10 {
+            let event = format!("{{\"event_id\":\"after-{at}\"}}");
+            let event = if disputes { &event } else { &*before[at - 1].event };
+            after.push(again.sign(event).expect("JSON"));
+        }
+        assert!(after[5..].iter().all(|envelope| sites[0].node.own(envelope)));
+        sites[0].keep(&after[5..], 0);
+        sites[0].node.doubt(after[5].id);
+        join(&mut sites, 0, 1, 0);
+        settle(&mut sites, 0, 20_000);
+        assert_eq!(sites[0].disputed, disputes.then_some(after[5].id.log));
+        assert!(sites[0].misdeeds.is_empty() && sites[1].misdeeds.is_empty());
+        // It is seen once.
+        assert_eq!(sites[0].node.counters().total, 5 + 1);
+    }
+}
+
+#[test]
 fn what_the_fast_path_lost_is_told_on_it_again() {
     let mut sites = [Site::new(1), Site::new(2)];
     join(&mut sites, 0, 1, 0);

@@ -17,6 +17,7 @@ pub(super) struct Site {
     pub(super) relayed: usize,
     pub(super) largest_answer: usize,
     pub(super) misdeeds: Vec<crate::Misdeed>,
+    pub(super) disputed: Option<crate::LogKey>,
     codec: Codec,
 }
 
@@ -53,6 +54,7 @@ impl Site {
             relayed: 0,
             largest_answer: 0,
             misdeeds: Vec::new(),
+            disputed: None,
             codec: Codec::default(),
         }
     }
@@ -98,6 +100,7 @@ impl Site {
         let answer = Answer::open(&answer, &mut self.codec);
         let received = self.node.answered(peer, ticket, answer, now_ms);
         self.relayed += received.relay.len();
+        self.disputed = self.disputed.or(received.disputed);
         self.keep(&received.fresh, now_ms);
     }
 

@@ -7,6 +7,7 @@ use shimmer_mesh::{Failure, LogKey, Reason, Verdict as Judged, Verified};
 
 use super::{Done, State};
 use crate::deliver::{Carried, Delivered, Fate, From, Item, Parcel};
+use crate::epochs;
 use crate::event::unsigned_id;
 use crate::net::{Event, MessageId, PeerId, Verdict};
 
@@ -79,7 +80,7 @@ impl State {
         };
         let now_ms = self.clock.now_ms();
         let received = self.node.receive(&envelopes, now_ms);
-        self.shown.lock().note(from).last_gossip_ms = Some(now_ms);
+        self.shown.lock().note(from).last_gossip_ms = Some(epochs::now_ms());
         self.publish(&received.relay);
         self.compare(received.suspects, received.disputed);
         match received.verdict {

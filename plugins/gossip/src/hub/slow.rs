@@ -4,6 +4,7 @@ use shimmer_mesh::{Answer, Id, Peer, Reason, Served, Ticket};
 
 use super::{Done, State};
 use crate::deliver::From;
+use crate::epochs;
 use crate::keeper::Kept;
 use crate::net::{Asked, PeerId, RequestFailed, RequestId};
 
@@ -78,7 +79,7 @@ impl State {
         let now_ms = self.clock.now_ms();
         let received = self.node.answered(peer, ticket, answer, now_ms);
         if !received.fresh.is_empty() {
-            self.shown.lock().note(id).last_gossip_ms = Some(now_ms);
+            self.shown.lock().note(id).last_gossip_ms = Some(epochs::now_ms());
         }
         self.publish(&received.relay);
         self.compare(received.suspects, received.disputed);

@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use shimmer_mesh::heatmap::BUCKET_S;
 use shimmer_sdk::{Error, Request, Response, Route};
 
+use crate::identity::origin_of;
 use crate::net::{Direction, PeerInfo};
 use crate::plugin::Gossip;
-use crate::shown::{Beauty, Note, State};
+use crate::shown::{Beauty, State};
 use crate::weighed;
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -68,7 +69,7 @@ impl Gossip {
             }
             "/federated/network" => Response::json(&json!({
                 "node_id": self.label,
-                "peers": peers.iter().map(|peer| shown_peer(peer, shown.notes.get(&peer.peer))).collect::<Vec<_>>(),
+                "peers": peers.iter().map(|peer| shown_peer(peer, &shown)).collect::<Vec<_>>(),
             })),
             "/federated/heatmap" => self.heatmap(&shown),
             _ => summary(&shown),
@@ -138,13 +139,12 @@ fn summary(shown: &State) -> Response {
     }))
 }
 
-fn shown_peer(peer: &PeerInfo, note: Option<&Note>) -> Peer {
-    let last = note.and_then(|note| note.last_gossip_ms);
+fn shown_peer(peer: &PeerInfo, shown: &State) -> Peer {
+    let last = shown.notes.get(&peer.peer).and_then(|note| note.last_gossip_ms);
+    // What it says of itself is bound to its key first: it may be another's name.
+    let known = origin_of(&peer.peer).and_then(|origin| shown.labels.known(origin));
     Peer {
-        node_id: match peer.label.is_empty() {
-            true => peer.peer.to_string(),
-            false => peer.label.clone(),
-        },
+        node_id: known.map_or_else(|| peer.peer.to_string(), ToOwned::to_owned),
         peer_id: peer.peer.to_string(),
         address: peer.address.to_string(),
         direction: match peer.direction {

@@ -28,6 +28,9 @@ const DROPPED: TableDefinition<'_, u32, Vec<(u64, u64)>> = TableDefinition::new(
 /// Order of arrival to the hash of the id of an event that nobody vouches for.
 const UNSIGNED: TableDefinition<'_, u64, &[u8; 16]> = TableDefinition::new("unsigned");
 
+/// Origin to what it is called here.
+const LABELS: TableDefinition<'_, &[u8; 32], &str> = TableDefinition::new("labels");
+
 /// Memory for pages of the file.
 const CACHE_BYTES: usize = 16 << 20;
 /// Files that were set aside and kept.
@@ -138,6 +141,36 @@ impl Disk {
         rows.map(|row| row.map(|(_, id)| *id.value()).map_err(failed)).collect()
     }
 
+    /// Remembers what origins are called.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn put_labels(&self, labels: &[(Origin, Box<str>)]) -> Result<(), DiskError> {
+        let write = self.begin()?;
+        {
+            let mut table = write.open_table(LABELS).map_err(failed)?;
+            for (origin, name) in labels {
+                table.insert(origin.as_bytes(), &**name).map_err(failed)?;
+            }
+        }
+        write.commit().map_err(failed)
+    }
+
+    /// What origins are called.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn labels(&self) -> Result<Vec<(Origin, Box<str>)>, DiskError> {
+        let read = self.database.begin_read().map_err(failed)?;
+        let table = read.open_table(LABELS).map_err(failed)?;
+        let rows = table.iter().map_err(failed)?;
+        rows.map(|row| {
+            let (origin, name) = row.map_err(failed)?;
+            Ok((Origin::from_bytes(*origin.value()), name.value().into()))
+        })
+        .collect()
+    }
+
     /// The newest envelopes, the oldest of them first.
     ///
     /// # Errors
@@ -215,6 +248,7 @@ fn begin(database: &Database) -> Result<Index, DiskError> {
     {
         write.open_table(EVENTS).map_err(failed)?;
         write.open_table(DROPPED).map_err(failed)?;
+        write.open_table(LABELS).map_err(failed)?;
         let logs = write.open_table(LOGS).map_err(failed)?;
         for row in logs.iter().map_err(failed)? {
             let (key, value) = row.map_err(failed)?;

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, Sender, TryRecvError, bounded, unbounded};
 use shimmer_mesh::fanout::Fanout;
-use shimmer_mesh::{Action, Answer, Keys, Labels, Node, Peer, Reason, Ticket, Verified};
+use shimmer_mesh::{Action, Answer, Keys, Node, Peer, Reason, Ticket, Verified};
 use shimmer_sdk::Host;
 
 use crate::deliver::{self, Delivered, Parcel};
@@ -47,7 +47,6 @@ pub(crate) struct Parts {
     pub(crate) gateway: Option<Arc<Gateway>>,
     pub(crate) heard: Receiver<Heard>,
     pub(crate) node: Node,
-    pub(crate) labels: Labels,
     pub(crate) author: shimmer_mesh::Author,
     pub(crate) disk: Disk,
     pub(crate) history_bytes: u64,
@@ -81,7 +80,6 @@ struct State {
     net: Arc<Net>,
     gateway: Option<Arc<Gateway>>,
     node: Node,
-    labels: Labels,
     author: shimmer_mesh::Author,
     disk: Disk,
     keys: Box<dyn Fn() -> Keys + Send>,
@@ -246,7 +244,6 @@ impl State {
             net: parts.net,
             gateway: parts.gateway,
             node: parts.node,
-            labels: parts.labels,
             author: parts.author,
             disk: parts.disk,
             keys: parts.keys,

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use shimmer_mesh::{Id, Span, Store, Verified};
+use shimmer_mesh::{Id, Origin, Span, Store, Verified};
 use shimmer_sdk::Host;
 
 use crate::disk::Disk;
@@ -29,6 +29,8 @@ pub(crate) enum Task {
     Put(Vec<Verified>),
     /// Remember these.
     Unsigned(Vec<UnsignedId>),
+    /// Remember what these are called.
+    Labels(Vec<(Origin, Box<str>)>),
     /// Answer when all before is on the disk.
     Flush(Sender<bool>),
 }
@@ -108,6 +110,11 @@ impl Keeper {
             Task::Put(envelopes) => self.put(envelopes),
             Task::Unsigned(ids) => {
                 let result = self.disk.put_unsigned(&ids, MAX_UNSIGNED as u64);
+                self.tell(result.err());
+            }
+            Task::Labels(labels) => {
+                let result = self.disk.put_labels(&labels);
+                self.dirty_since.get_or_insert_with(Instant::now);
                 self.tell(result.err());
             }
             Task::Flush(answer) => {

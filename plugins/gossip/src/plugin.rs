@@ -223,7 +223,7 @@ impl Gossip {
         let of_gateway = gateway.clone();
         let keys = keys_of(&identity, self.settings.hybrid);
         let origin = keys().origin();
-        let (node, labels) = self.node(&disk, origin)?;
+        let node = self.node(&disk, origin)?;
         self.begin_epoch(&node, origin);
         let author =
             Author::new(keys(), self.progress.epoch, self.progress.next, self.settings.max_ttl)
@@ -239,7 +239,6 @@ impl Gossip {
             gateway,
             heard: heard_end,
             node,
-            labels,
             author,
             disk: disk.clone(),
             history_bytes: self.settings.history_bytes,
@@ -314,7 +313,7 @@ impl Gossip {
     }
 
     /// What is known from before.
-    fn node(&self, disk: &Disk, own: Origin) -> Result<(Node, Labels), Error> {
+    fn node(&self, disk: &Disk, own: Origin) -> Result<Node, Error> {
         let allow = match &self.settings.allow {
             None => Allow::All,
             Some(origins) => {
@@ -330,6 +329,9 @@ impl Gossip {
         node.restore(disk.logs().map_err(failed)?);
         let mut labels = Labels::default();
         labels.own(own, &self.label);
+        for (origin, name) in disk.labels().map_err(failed)? {
+            labels.restore(origin, &name);
+        }
         let mut shown = self.shown.lock();
         let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now_ms = now_ms.as_millis() as i64;
@@ -343,7 +345,8 @@ impl Gossip {
                 shown.heatmap.add(&felt, now_ms);
             }
         }
-        Ok((node, labels))
+        shown.labels = labels;
+        Ok(node)
     }
 
     /// What an operator wants to see once; neither keys nor ids.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shimmer_mesh::heatmap::Heatmap;
-use shimmer_mesh::{Counters, Reason};
+use shimmer_mesh::{Counters, Labels, Reason};
 
 use crate::net::PeerId;
 use crate::weighed::Weighed;
@@ -33,6 +33,7 @@ pub(crate) struct State {
     /// Own events for which there is no place in the node's log.
     pub(crate) homeless: u64,
     pub(crate) heatmap: Heatmap,
+    pub(crate) labels: Labels,
     pub(crate) weighed: Weighed,
     pub(crate) notes: HashMap<PeerId, Note>,
     pub(crate) degree: usize,

@@ -1,7 +1,7 @@
 //! Which node a label means.
 //!
-//! The rule: a label belongs to the key that signed an event with it first. Another key that claims it is shown with
-//! the beginning of its own, so that nobody passes for somebody else.
+//! The rule: a label belongs to the key that claimed it first. Another key that claims it is shown with the beginning of
+//! its own, and so is one whose label looks as if it had been shown so: nobody passes for somebody else.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,43 @@ pub const MAX_LABELS: usize = 8192;
 /// The labels of the mesh.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
+    /// By what they are called.
     owners: BTreeMap<Box<str>, Origin>,
     shown: BTreeMap<Origin, Box<str>>,
+    /// Bound since [`Labels::take_new`].
+    new: Vec<(Origin, Box<str>)>,
 }
 
 impl Labels {
-    /// Binds this node's own label, before any other is seen.
+    /// Binds this node's own label as it stands, before any other is seen.
     pub fn own(&mut self, origin: Origin, label: &str) {
-        self.bind(origin, label);
+        self.owners.insert(label.into(), origin);
+        self.shown.insert(origin, label.into());
+    }
+
+    /// Takes up what an origin was called before a restart.
+    pub fn restore(&mut self, origin: Origin, name: &str) {
+        if self.shown.contains_key(&origin) || self.shown.len() >= MAX_LABELS {
+            return;
+        }
+        // This node's own label may have changed.
+        if self.owners.contains_key(name) {
+            return self.bind(origin, name);
+        }
+        self.owners.insert(name.into(), origin);
+        self.shown.insert(origin, name.into());
+    }
+
+    /// What was bound since this was asked last, to be kept over a restart.
+    pub fn take_new(&mut self) -> Vec<(Origin, Box<str>)> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Takes note of what a peer says it is called.
+    pub fn claim(&mut self, origin: Origin, label: &str) {
+        if !label.is_empty() {
+            self.bind(origin, label);
+        }
     }
 
     /// Takes note of an envelope's label and returns what its origin is called.
@@ -36,7 +65,13 @@ impl Labels {
     /// What an origin is called: its label, its label and the first 8 digits of its key, or those digits alone.
     #[must_use]
     pub fn name(&self, origin: Origin) -> String {
-        self.shown.get(&origin).map_or_else(|| origin.short(), ToString::to_string)
+        self.known(origin).map_or_else(|| origin.short(), ToOwned::to_owned)
+    }
+
+    /// What it is called, where a label of it was seen.
+    #[must_use]
+    pub fn known(&self, origin: Origin) -> Option<&str> {
+        self.shown.get(&origin).map(|name| &**name)
     }
 
     /// Whose label it is.
@@ -50,13 +85,23 @@ impl Labels {
         if self.shown.contains_key(&origin) || self.shown.len() >= MAX_LABELS {
             return;
         }
-        let owner = *self.owners.entry(label.into()).or_insert(origin);
-        let name = match owner == origin {
-            true => label.into(),
-            false => format!("{label} {}", origin.short()).into(),
-        };
-        self.shown.insert(origin, name);
+        let marked = format!("{label} {}", origin.short());
+        let names = [(!looks_marked(label)).then(|| label.to_owned()), Some(marked)];
+        let free =
+            |name: &String| self.owners.get(name.as_str()).is_none_or(|owner| *owner == origin);
+        // Two keys may begin alike, since whoever makes many can choose.
+        let name = names.into_iter().flatten().find(free).unwrap_or_else(|| origin.to_string());
+        self.owners.insert(name.as_str().into(), origin);
+        self.shown.insert(origin, name.as_str().into());
+        self.new.push((origin, name.into()));
     }
+}
+
+/// Whether a label ends, after a space or alone, in digits as keys are shown.
+fn looks_marked(label: &str) -> bool {
+    let last = label.rsplit(' ').next().unwrap_or_default();
+    matches!(last.len(), 8 | 64)
+        && last.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -91,6 +136,32 @@ mod tests {
         );
         let nameless = signed(4, "");
         assert_eq!(labels.see(&nameless), nameless.id.log.origin.short());
+    }
+
+    #[test]
+    fn nobody_takes_a_name_that_others_were_given() {
+        let mut labels = Labels::default();
+        labels.see(&signed(1, "berlin"));
+        // Whoever knows the second key can sign its name before it comes.
+        let second = signed(2, "berlin");
+        let given = format!("berlin {}", second.id.log.origin.short());
+        let thief = signed(3, &given);
+        let of_thief = format!("{given} {}", thief.id.log.origin.short());
+        assert_eq!((labels.see(&thief), labels.see(&second)), (of_thief.clone(), given.clone()));
+        let digits = signed(4, &second.id.log.origin.short());
+        assert_ne!(labels.see(&digits), second.id.log.origin.short());
+        let whole = signed(5, &second.id.log.origin.to_string());
+        assert_ne!(labels.see(&whole), second.id.log.origin.to_string());
+
+        // After a restart they are called the same, whoever is seen first.
+        let mut later = Labels::default();
+        labels.take_new().iter().for_each(|(origin, name)| later.restore(*origin, name));
+        assert_eq!((later.see(&second), later.see(&signed(1, "berlin"))), (given, "berlin".into()));
+        assert_eq!(later.see(&thief), of_thief);
+        assert!(later.take_new().is_empty() && labels.take_new().is_empty());
+        // A peer's word binds as an event does.
+        later.claim(signed(6, "").id.log.origin, "berlin");
+        assert!(later.see(&signed(6, "berlin")).starts_with("berlin "));
     }
 
     #[test]

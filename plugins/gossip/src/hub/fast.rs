@@ -9,6 +9,7 @@ use super::{Done, State};
 use crate::deliver::{Carried, Delivered, Fate, From, Item, Parcel};
 use crate::epochs;
 use crate::event::unsigned_id;
+use crate::identity::origin_of;
 use crate::net::{Event, MessageId, PeerId, Verdict};
 
 /// Envelopes that are verified at once by the hub; more are a job for others.
@@ -126,7 +127,7 @@ impl State {
 
     /// What the node of an envelope is called here.
     fn name(&mut self, envelope: &Verified) -> Box<str> {
-        let name = self.labels.see(envelope);
+        let name = self.shown.lock().labels.see(envelope);
         if name.len() <= MAX_ORIGIN && !name.chars().any(char::is_control) {
             return name.into();
         }
@@ -197,7 +198,7 @@ impl State {
                 continue;
             }
             if first.first().is_some_and(|first| self.node.judge(first, &second)) {
-                let label = self.labels.name(log.origin);
+                let label = self.shown.lock().labels.name(log.origin);
                 self.seldom(|| format!("{label:?} signed two different events for one place"));
                 disputed = disputed.or(Some(log));
             }
@@ -229,5 +230,23 @@ impl State {
             self.net.set_eager(eager);
         }
         self.shown.lock().degree = degree;
+        self.keep_names();
+    }
+
+    /// Binds what peers say they are called, and has the keeper remember what was bound.
+    fn keep_names(&mut self) {
+        let peers = self.net.peers();
+        let new = {
+            let labels = &mut self.shown.lock().labels;
+            for peer in peers {
+                if let Some(origin) = origin_of(&peer.peer) {
+                    labels.claim(origin, &peer.label);
+                }
+            }
+            labels.take_new()
+        };
+        if !new.is_empty() {
+            drop(self.tasks.send(crate::keeper::Task::Labels(new)));
+        }
     }
 }

@@ -158,7 +158,7 @@ impl State {
             let facts = envelope.facts();
             let (Some(beauty), Some(time_ms)) = (facts.beauty, facts.time_ms) else { continue };
             shown.feel(beauty);
-            let name = self.labels.name(envelope.id.log.origin);
+            let name = shown.labels.name(envelope.id.log.origin);
             let source = facts.source.as_deref().unwrap_or_default();
             let felt = Felt { node: &name, source, time_ms, value: beauty };
             shown.heatmap.add(&felt, now_ms);

@@ -173,6 +173,8 @@ test('a node that lost its events and counts anew is shown as it is', async t =>
   await node.post(Array.from({ length: 20 }, (_, i) => event('before', i)));
   const page = await open(t, node.url, { expected: AWAY });
   await until('twenty rows', async () => (await seqs(page)).length === 20);
+  // Whoever has not heard the stream yet knows of no number that could come again.
+  await until('it is heard', async () => /Live/.test((await badge(page).textContent()) ?? ''));
   await node.stop('SIGKILL');
   await node.run();
   await page.getByText('counts again from 1').first().waitFor();

@@ -24,6 +24,14 @@ fn goes_round(bench: &mut Bench) {
     assert_eq!(bench.caught_up("counter").missed_count, 0);
 }
 
+/// The library that runs dies before it is proven, and the one before it runs again.
+fn dies_on_probation(bench: &Bench) {
+    kill(bench.card("counter").pid.unwrap());
+    bench.until("counter", "be rolled back", |card| {
+        card.crash_count == 1 && card.state == State::Running
+    });
+}
+
 #[test]
 fn a_library_without_state_holds_the_ring_for_none() {
     let temp = tempfile::tempdir().unwrap();
@@ -43,10 +51,7 @@ fn a_library_that_is_rolled_back_takes_its_state_with_it() {
     let mut bench = Bench::small(1_024, vec![table]);
     std::fs::copy(fixture("counter"), &library).unwrap();
     assert_eq!(bench.host.reload("counter"), Ok(()));
-    kill(bench.card("counter").pid.unwrap());
-    bench.until("counter", "be rolled back", |card| {
-        card.crash_count == 1 && card.state == State::Running
-    });
+    dies_on_probation(&bench);
     goes_round(&mut bench);
 }
 
@@ -62,10 +67,7 @@ fn a_rollback_gives_the_old_library_its_old_state() {
     bench.post("good", 400..1_200, "{}");
     let state = bench.dir().join("plugins/counter/state");
     wait("the new library's save", || std::fs::read(&state).unwrap().ends_with(b"heir 800"));
-    kill(bench.card("counter").pid.unwrap());
-    bench.until("counter", "be rolled back", |card| {
-        card.crash_count == 1 && card.state == State::Running
-    });
+    dies_on_probation(&bench);
     bench.caught_up("counter");
     wait("the replay", || bench.counted("good") == 1_200);
     assert_eq!(

@@ -32,7 +32,8 @@ pub use wish::WishRefused;
 /// The alert manager.
 ///
 /// Times may come in any order: one that is earlier than another before it counts as that one, unless
-/// [`Manager::rewind`] says that the clock was set. After each call [`Manager::due`] says when the next [`Manager::tick`] has something to do.
+/// [`Manager::rewind`] says that the clock was set. After each call [`Manager::due`] says when the next
+/// [`Manager::tick`] has something to do.
 #[derive(Debug)]
 pub struct Manager {
     pub(crate) rules: Rules,

@@ -50,12 +50,15 @@ pub(crate) struct Context {
 }
 
 /// Answers one request. `routes` is salvo, whose handler type has no public name.
-pub(crate) async fn serve<S>(
+///
+/// Its line of the audit log begins with the call: the future of a request that comes together with the
+/// end of its connection is never polled.
+pub(crate) fn serve<S>(
     app: Arc<App>,
     peer: Arc<Peer>,
     routes: S,
     request: Request<Incoming>,
-) -> Result<Response<ResBody>, hyper::Error>
+) -> impl Future<Output = Result<Response<ResBody>, hyper::Error>>
 where
     S: Service<Request<Incoming>, Response = Response<ResBody>, Error = hyper::Error>,
 {
@@ -70,32 +73,37 @@ where
     let label = RouteLabel::of_path(path);
     let config = app.config();
     let deed = Deed::of(&app, &config, &peer, &id, &request, fast.is_some());
-    let cors = Cors::of(&config.server, request.headers());
-    let checked = checked(&config.server, &request);
-    let mut response = match (checked, cors.preflight(&request), fast) {
-        (Err(refused), ..) | (_, Some(Err(refused)), _) => refused.into_answer().into_response(),
-        (_, Some(Ok(preflight)), _) => preflight,
-        (Ok(()), None, Some(form)) => {
-            let posted = async {
-                let answer = ingest::post(&app, config.clone(), &peer, &id, form, request).await;
-                Ok(answer.unwrap_or_else(|refused| refused.into_answer()).into_response())
-            };
-            caught(&id, posted).await?
+    async move {
+        let cors = Cors::of(&config.server, request.headers());
+        let checked = checked(&config.server, &request);
+        let mut response = match (checked, cors.preflight(&request), fast) {
+            (Err(refused), ..) | (_, Some(Err(refused)), _) => {
+                refused.into_answer().into_response()
+            }
+            (_, Some(Ok(preflight)), _) => preflight,
+            (Ok(()), None, Some(form)) => {
+                let posted = async {
+                    let answer =
+                        ingest::post(&app, config.clone(), &peer, &id, form, request).await;
+                    Ok(answer.unwrap_or_else(|refused| refused.into_answer()).into_response())
+                };
+                caught(&id, posted).await?
+            }
+            (Ok(()), None, None) => routed(routes, &id, peer, request).await?,
+        };
+        if fast.is_none() {
+            let status = response.status();
+            policy::mark(&config.server, status, response.headers_mut());
         }
-        (Ok(()), None, None) => routed(routes, &id, peer, request).await?,
-    };
-    if fast.is_none() {
-        let status = response.status();
-        policy::mark(&config.server, status, response.headers_mut());
+        response.headers_mut().insert(request_id::HEADER, id.value());
+        cors.mark(response.headers_mut());
+        if let Some(deed) = deed {
+            deed.answered(response.status());
+        }
+        let label = response.extensions().get::<RouteLabel>().cloned().unwrap_or(label);
+        app.metrics.http.answered(&label, response.status(), started.elapsed());
+        Ok(response)
     }
-    response.headers_mut().insert(request_id::HEADER, id.value());
-    cors.mark(response.headers_mut());
-    if let Some(deed) = deed {
-        deed.answered(response.status());
-    }
-    let label = response.extensions().get::<RouteLabel>().cloned().unwrap_or(label);
-    app.metrics.http.answered(&label, response.status(), started.elapsed());
-    Ok(response)
 }
 
 /// What the audit log says of a request that would change something. It is written when this is dropped, so that who

@@ -32,6 +32,8 @@ export class Connection {
   #frame = 0;
   #heard = 0;
   #link: Link = 'connecting';
+  #looking: ReturnType<typeof setInterval>;
+  #ended = new AbortController();
   /** Sequence of the newest event that was handed on. */
   last: number;
 
@@ -39,11 +41,22 @@ export class Connection {
     this.last = since;
     this.#hooks = hooks;
     this.#open();
-    setInterval(() => this.#look(), LOOK_MS);
-    addEventListener('online', () => this.#now());
-    document.addEventListener('visibilitychange', () => {
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
+    const { signal } = this.#ended;
+    addEventListener('online', () => this.#now(), { signal });
+    const shown = () => {
       if (!document.hidden) this.#now();
-    });
+    };
+    document.addEventListener('visibilitychange', shown, { signal });
+  }
+
+  /** Closes it for good: no hook is called any more. */
+  end() {
+    this.#ended.abort();
+    clearInterval(this.#looking);
+    clearTimeout(this.#retry);
+    cancelAnimationFrame(this.#frame);
+    this.#drop();
   }
 
   #open() {
@@ -68,13 +81,17 @@ export class Connection {
 
   #lost() {
     this.#read();
-    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket?.close();
-    this.#socket = null;
-    this.#say('lost');
+    this.#drop();
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#open(), backoff(this.#attempt));
     this.#attempt += 1;
+    this.#say('lost');
+  }
+
+  #drop() {
+    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket?.close();
+    this.#socket = null;
   }
 
   /** There is reason to believe that it works now. */

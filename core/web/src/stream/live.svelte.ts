@@ -88,6 +88,7 @@ class Stream {
 
   #first(snapshot: Snapshot) {
     this.series = new SeriesTable(this.#window);
+    this.feed = new Feed();
     enter(snapshot.events, this.series, this.feed);
     this.known = true;
     this.last = snapshot.next_seq;
@@ -100,7 +101,13 @@ class Stream {
     };
     const connection: Connection = new Connection(since, {
       rows: rows => this.#take(rows, connection.last),
-      link: link => (this.link = link),
+      link: link => {
+        this.link = link;
+        if (link !== 'lost' || !this.#replay) return;
+        // The node that comes back may have given the numbers that are still to come to other events.
+        connection.end();
+        void this.#begin();
+      },
       clock: now => (this.#ahead = now - Date.now()),
     });
     if (since < snapshot.next_seq) return;

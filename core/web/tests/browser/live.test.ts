@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { Page } from 'playwright-core';
+import type { Page, WebSocketRoute } from 'playwright-core';
 import { from, Shelf } from './shelf.ts';
 import { accessible, beauty, event, figure, Node, open, shot, TOKEN, until } from './harness.ts';
 
@@ -182,6 +182,31 @@ test('a node that lost its events and counts anew is shown as it is', async t =>
   await until('old and new rows', async () => (await seqs(page)).length === 25);
   assert.deepEqual((await seqs(page)).slice(0, 6), [5, 4, 3, 2, 1, 20]);
   await shot(page, 'live-anew');
+});
+
+test('a node that counts anew before its stream was heard is shown as it is', async t => {
+  const node = await Node.start(t, '[ring]\nstorage = "memory"\n');
+  await node.post(Array.from({ length: 20 }, (_, i) => event('before', i)));
+  const held: WebSocketRoute[] = [];
+  let hold = true;
+  const before = (page: Page) =>
+    page.routeWebSocket(/\/stream/, socket => {
+      if (hold) held.push(socket);
+      else socket.connectToServer();
+    });
+  const page = await open(t, node.url, { expected: AWAY, before });
+  await until('it asks for the stream', async () => held.length === 1);
+  await until('twenty rows', async () => (await seqs(page)).length === 20);
+  await node.stop('SIGKILL');
+  await node.run();
+  await node.post(Array.from({ length: 5 }, (_, i) => event('after', i)));
+  hold = false;
+  await held[0]!.close();
+  await until('the new rows', async () => (await seqs(page)).length === 5);
+  assert.deepEqual(await seqs(page), [5, 4, 3, 2, 1]);
+  await node.post([event('after', 6)]);
+  await until('one more', async () => (await seqs(page))[0] === 6);
+  assert.match((await badge(page).textContent()) ?? '', /Live/);
 });
 
 test('a network that falls silent is seen within three seconds', async t => {

@@ -61,7 +61,7 @@ fn refusals_name_the_field() {
         let begin = Instant::now();
         let refused = Viewport::parse([re, im], zoom, size).unwrap_err();
         assert_eq!(refused.field, field, "{refused}");
-        assert!(begin.elapsed() < Duration::from_millis(100), "{refused}");
+        assert!(begin.elapsed() < Duration::from_secs(2), "{refused}");
     }
     let whole = Viewport::whole([8, 8]).unwrap();
     for max_iter in [0, 1_000_000_000_000] {

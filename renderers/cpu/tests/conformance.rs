@@ -19,6 +19,19 @@ fn shallow_views_are_right() {
     }
 }
 
+/// What one orbit leaves behind must not reach those that come after it.
+#[test]
+fn small_pictures_of_few_steps_end_and_are_right() {
+    for (name, re, im) in [("mandelbrot", "-0.5", "0.1"), ("burning-ship", "-0.5", "0.1")] {
+        for (size, max_iter) in [([45, 31], 1), ([45, 31], 2), ([45, 31], 3), ([64, 77], 4)] {
+            let viewport = Viewport::parse([re, im], "1", size).unwrap();
+            let formula = Formula::parse(name, None).unwrap();
+            let view = View::new(viewport, formula, Some(max_iter)).unwrap();
+            conformance::check_against_exact(&cpu(), &view, 300);
+        }
+    }
+}
+
 #[test]
 fn deep_views_are_right() {
     for (view, samples) in conformance::deep_views() {

@@ -153,10 +153,12 @@ impl Lot {
     /// them.
     #[inline(always)]
     pub(super) fn settle<V: Lanes, M: Map>(&mut self, proof: V::Proof, max_iter: u32, budget: u32) {
-        // Lanes without an orbit escape at once.
+        // Lanes without an orbit escape at the first look. All of their numbers are set: with what an orbit left
+        // there they could become infinity less infinity, which is never past the bailout.
         let used = self.len.next_multiple_of(V::LANES);
         for at in self.len..used {
-            self.z[0].0[at] = BAILOUT_SQR;
+            [self.z[0].0[at], self.z[1].0[at]] = [BAILOUT_SQR, 0.0];
+            [self.c[0].0[at], self.c[1].0[at]] = [0.0; 2];
             self.n.0[at] = 0;
         }
         let budget = budget.checked_next_multiple_of(STRIDE).unwrap_or(u32::MAX);

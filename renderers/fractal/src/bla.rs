@@ -7,7 +7,7 @@
 //! "Deep zoom theory and practice (again)".)
 
 use crate::reference::Orbit;
-use crate::{ComplexExp, FloatExp, Formula};
+use crate::{ComplexExp, Control, FloatExp, Formula, RenderError};
 
 /// A difference below this part of the orbit's derivative leaves no trace of its square.
 const TOLERANCE_LOG2: i64 = -40;
@@ -18,6 +18,9 @@ const FAR_TOLERANCE_LOG2: i64 = -22;
 const FAR_FLOOR_LOG2: i64 = 18;
 /// The level of the shortest leaps; those of fewer steps save nothing.
 pub const FIRST_LEVEL: u32 = 2;
+
+/// Leaps that are made between two looks at whether the call should end: less than a millisecond.
+const PIECE: usize = 1_024;
 
 /// A linear map of the plane.
 pub trait Linear: Copy + Send + Sync + std::fmt::Debug {
@@ -148,29 +151,35 @@ pub struct Leaps<L> {
 
 impl<L: Linear> Leaps<L> {
     /// The leaps over an orbit for constants that differ from the reference's by at most `reach`.
-    #[must_use]
-    pub fn over(orbit: &Orbit, formula: &Formula, reach: FloatExp) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError::Cancelled`].
+    pub fn over(
+        orbit: &Orbit,
+        formula: &Formula,
+        reach: FloatExp,
+        control: &Control<'_>,
+    ) -> Result<Self, RenderError> {
         let length = 1 << FIRST_LEVEL;
         let count = orbit.end().saturating_sub(1) / length;
-        let first: Vec<_> = (0..count)
-            .map(|leap| {
-                let begin = 1 + leap * length;
-                (begin + 1..begin + length)
-                    .map(|at| single(formula, orbit.parts(at)))
-                    .fold(single(formula, orbit.parts(begin)), |inner, outer| {
-                        merged(inner, outer, reach)
-                    })
-            })
-            .collect();
+        let first = |leap| {
+            let begin = 1 + leap * length;
+            (begin + 1..begin + length)
+                .map(|at| single(formula, orbit.parts(at)))
+                .fold(single(formula, orbit.parts(begin)), |inner, outer| {
+                    merged(inner, outer, reach)
+                })
+        };
         let mut levels = Vec::new();
-        let mut level = first;
+        let mut level = in_pieces((0..count).map(first), control)?;
         while level.iter().any(|leap| leap.radius.max(leap.far_radius) > FloatExp::ZERO) {
-            let pairs = level.chunks_exact(2);
-            let next = pairs.map(|pair| merged(pair[0], pair[1], reach)).collect();
+            let pairs = level.chunks_exact(2).map(|pair| merged(pair[0], pair[1], reach));
+            let next = in_pieces(pairs, control)?;
             levels.push(level);
             level = next;
         }
-        Self { levels }
+        Ok(Self { levels })
     }
 
     /// The leaps of each level, from [`FIRST_LEVEL`] on.
@@ -203,6 +212,25 @@ impl<L: Linear> Leaps<L> {
     pub fn bytes(&self) -> usize {
         self.levels.iter().map(|level| size_of_val(&**level)).sum()
     }
+}
+
+/// All of `items`, unless the call ends before they are made.
+///
+/// # Errors
+///
+/// [`RenderError::Cancelled`].
+pub fn in_pieces<T>(
+    items: impl ExactSizeIterator<Item = T>,
+    control: &Control<'_>,
+) -> Result<Vec<T>, RenderError> {
+    let mut made = Vec::with_capacity(items.len());
+    for (index, item) in items.enumerate() {
+        if index % PIECE == 0 {
+            control.check()?;
+        }
+        made.push(item);
+    }
+    Ok(made)
 }
 
 /// One step as a leap.
@@ -244,7 +272,7 @@ fn merged<L: Linear>(inner: Leap<L>, outer: Leap<L>, reach: FloatExp) -> Leap<L>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Control, Reference, View, Viewport};
+    use crate::{Reference, View, Viewport};
 
     fn reference(formula: &str, centre: [&str; 2]) -> (Reference, Formula) {
         let viewport = Viewport::parse(centre, "1e40", [64, 64]).unwrap();
@@ -258,7 +286,7 @@ mod tests {
         let (reference, formula) = reference(formula, centre);
         let orbit = &reference.into_orbits().1;
         let reach = FloatExp::new(1.0, -130);
-        let leaps = Leaps::<L>::over(orbit, &formula, reach);
+        let leaps = Leaps::<L>::over(orbit, &formula, reach, &Control::default()).unwrap();
         let c = ComplexExp::new(0.3, -0.4, -130);
         let d = ComplexExp::new(-0.5, 0.6, -129);
         let (leap, steps) =
@@ -287,8 +315,19 @@ mod tests {
     fn a_shorter_leap_holds_for_larger_differences() {
         let (reference, formula) = reference("mandelbrot", ["-1.75", "0.0001"]);
         let reach = FloatExp::new(1.0, -130);
-        let leaps = Leaps::<ComplexExp>::over(&reference.into_orbits().1, &formula, reach);
+        let (orbit, control) = (reference.into_orbits().1, Control::default());
+        let leaps = Leaps::<ComplexExp>::over(&orbit, &formula, reach, &control).unwrap();
         let radii = leaps.levels().iter().map(|level| level[0].radius);
         assert!(radii.collect::<Vec<_>>().is_sorted_by(|a, b| a >= b));
+    }
+
+    #[test]
+    fn leaps_are_not_made_for_a_call_that_has_ended() {
+        let (reference, formula) = reference("mandelbrot", ["-1.75", "0.0001"]);
+        let cancel = std::sync::atomic::AtomicBool::new(true);
+        let control = Control { cancel: Some(&cancel), progress: None };
+        let (orbit, reach) = (reference.into_orbits().1, FloatExp::new(1.0, -130));
+        let ended = Leaps::<ComplexExp>::over(&orbit, &formula, reach, &control);
+        assert_eq!(ended.unwrap_err(), RenderError::Cancelled);
     }
 }

@@ -40,7 +40,7 @@ mod tile;
 mod view;
 
 pub use ascii::{MAX_CELLS, ascii, ascii_viewport, check_cells};
-pub use bla::{FIRST_LEVEL, Leap, Leaps, Linear, MatrixExp};
+pub use bla::{FIRST_LEVEL, Leap, Leaps, Linear, MatrixExp, in_pieces};
 pub use decimal::{Decimal, DecimalError, MAX_DECIMAL_EXPONENT, MAX_DECIMAL_LEN};
 pub use detail::{Detail, detail, julia_constant};
 pub use encode::{Animation, EncodeError, MAX_WEBP_SIDE};

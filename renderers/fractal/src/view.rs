@@ -11,8 +11,8 @@ use crate::{Decimal, FloatExp, Formula, Precision};
 pub const MAX_SIDE: u32 = 32_768;
 /// The largest number of pixels.
 pub const MAX_PIXELS: u64 = 1 << 26;
-/// The largest iteration limit. A reference orbit is kept whole, 16 bytes a step and as much again
-/// for the leaps over it.
+/// The largest iteration limit. A reference orbit is kept whole, and with the leaps over it takes up to
+/// 220 bytes a step.
 pub const MAX_ITER: u32 = 10_000_000;
 /// The centre lies in the square of this half side.
 pub const MAX_CENTRE: i32 = 1_000;

@@ -119,9 +119,7 @@ fn lay_out<L: Packed>(
     layout.facts.leap_level = level;
     for (orbit, is_critical) in [(Some(&critical), true), (first.as_ref(), false)] {
         let Some(orbit) = orbit else { continue };
-        control.check()?;
-        let leaps = Leaps::<L>::over(orbit, view.formula(), spread);
-        control.check()?;
+        let leaps = Leaps::<L>::over(orbit, view.formula(), spread, control)?;
         let range = layout.push_orbit(orbit, view.formula());
         let entries = layout.push_leaps(&leaps, level);
         if is_critical {

@@ -21,6 +21,9 @@ use crate::http::{Problem, Query, Refused};
 const SIZE: u32 = 512;
 const COLUMNS: u32 = 80;
 const ROWS: u32 = 32;
+/// Most iterations of a deep view, unless its depth asks for more: each may take 220 bytes while it is drawn. Where
+/// the depth does, a step takes so long that the time for a picture ends long before the memory is full.
+const DEEP_ITER: u32 = 1_000_000;
 /// Density of a tile's colours in hundredths: tiles show the same whatever happens.
 const TILE_DENSITY: u16 = 100;
 
@@ -181,7 +184,15 @@ fn view(
     usual_max_iter: u32,
 ) -> Result<View, Refused> {
     let max_iter = number(query, "max_iter")?.unwrap_or(usual_max_iter.into());
-    View::new(viewport, formula, Some(max_iter)).map_err(misfit)
+    let view = View::new(viewport, formula, Some(max_iter)).map_err(misfit)?;
+    let most = DEEP_ITER.max(usual_max_iter);
+    if view.precision().is_direct() || view.max_iter() <= most {
+        return Ok(view);
+    }
+    let zoom = view.viewport().zoom().to_float_exp().log2() / std::f64::consts::LOG2_10;
+    let message =
+        format!("must be {most} or less for a zoom of 1e{zoom:.0}: its orbit is kept in memory");
+    Err(Problem::field("max_iter", message))
 }
 
 fn form(format: &str, cells: [Option<u64>; 2], size: [u32; 2]) -> Result<Form, Refused> {

@@ -78,6 +78,8 @@ fn what_is_wrong_is_refused_by_its_name() {
         ("max_iter=0", "max_iter"),
         ("max_iter=1000000000000", "max_iter"),
         ("max_iter=10000000", "max_iter"),
+        ("max_iter=1000001&zoom=1e15&width=8&height=8", "max_iter"),
+        ("max_iter=10000000&zoom=1e3000&width=8&height=8", "max_iter"),
         ("palette=mud", "palette"),
         ("formula=newton", "formula"),
         ("formula=julia&c=1", "c"),

@@ -5,7 +5,7 @@
 use super::map::{Derivative, Map};
 use shimmer_fractal::{
     ComplexExp, Control, FIRST_LEVEL, FloatExp, Leap, Leaps, Linear, Orbit, Precision, Reference,
-    RenderError, View, exp2i,
+    RenderError, View, exp2i, in_pieces,
 };
 
 /// The exponent of the smallest difference that is followed in doubles in a view whose constants are
@@ -50,13 +50,19 @@ pub(super) struct Track<M: Map> {
 }
 
 impl<M: Map> Track<M> {
-    fn new(orbit: Orbit, view: &View, reach: FloatExp) -> Self {
-        let leaps = Leaps::<M::Linear>::over(&orbit, view.formula(), reach);
+    fn new(
+        orbit: Orbit,
+        view: &View,
+        reach: FloatExp,
+        control: &Control<'_>,
+    ) -> Result<Self, RenderError> {
+        let leaps = Leaps::<M::Linear>::over(&orbit, view.formula(), reach, control)?;
         let is_scaled = view.precision() == Precision::Scaled;
         let narrow = |leap: &Leap<M::Linear>| narrow::<M>(leap, is_scaled, reach);
-        let narrow =
-            leaps.levels().iter().map(|level| level.iter().map(narrow).collect()).collect();
-        Self { orbit, leaps, narrow }
+        let levels = leaps.levels().iter();
+        let narrow = levels.map(|level| in_pieces(level.iter().map(narrow), control));
+        let narrow = narrow.collect::<Result<_, _>>()?;
+        Ok(Self { orbit, leaps, narrow })
     }
 
     #[inline(always)]
@@ -149,10 +155,9 @@ impl<M: Map> Guide<M> {
         let (first, critical) = reference.into_orbits();
         // The constants of a Julia set do not differ.
         let spread = if first.is_some() { FloatExp::ZERO } else { reach };
-        control.check()?;
-        let first = first.map(|orbit| Track::new(orbit, view, spread));
-        control.check()?;
-        let critical = Track::new(critical, view, spread);
+        let track = |orbit| Track::new(orbit, view, spread, control);
+        let first = first.map(track).transpose()?;
+        let critical = track(critical)?;
         let head =
             if first.is_some() { (0, M::Linear::ZERO) } else { head(&critical, view, reach) };
         let is_scaled = view.precision() == Precision::Scaled;

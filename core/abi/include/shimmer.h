@@ -197,6 +197,7 @@ typedef uint32_t shimmer_log_level;
  * Transactions: what the worker emits inside `process` and `tick` is held back and becomes durable in one step
  * with the input it came from; if the call fails or the process dies, none of it ever happened. Everything else,
  * from `handle` or from own threads, stands alone: the call returns when the effect is durable, or why not.
+ * While `create` runs nothing is stored: SHIMMER_BUSY.
  */
 typedef struct shimmer_host shimmer_host;
 struct shimmer_host {

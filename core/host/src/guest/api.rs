@@ -147,7 +147,11 @@ impl Table {
         } else {
             (self.lookup)(cause_seq).map_or(0, super::selection::hops)
         };
-        if before >= MAX_HOPS { Err(Status::DENIED) } else { Ok(before + 1) }
+        if before < MAX_HOPS {
+            return Ok(before + 1);
+        }
+        self.note("more than 4 plugins stand between this event and the outside; leave out events with 4 hops");
+        Err(Status::LIMIT)
     }
 
     /// Checks what becomes an event, then emits it; a refusal is logged with its reason.

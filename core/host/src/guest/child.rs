@@ -127,6 +127,7 @@ pub(crate) fn prepare(
     let host = Arc::clone(&table).leak();
     let mut library = Library::load(Path::new(&hello.library))?;
     let instance = library.create(host, &hello.config_json, || table.take_error())?;
+    desk.open();
     let manifest = library.manifest;
     let kinds = if hello.kinds.is_empty() { manifest.kinds.clone() } else { hello.kinds.clone() };
     let tick = Duration::from_millis(u64::from(manifest.tick_interval_ms));

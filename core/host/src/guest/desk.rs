@@ -39,6 +39,8 @@ struct Inner {
     requests: VecDeque<Request>,
     answers: HashMap<u64, Option<Reply>>,
     next_id: u64,
+    /// Whether answers may be waited for: nobody delivers any before the plugin is created.
+    open: bool,
     closed: bool,
 }
 
@@ -61,7 +63,13 @@ impl Desk {
         self.link.send(message);
     }
 
-    /// Sends the question made with a fresh id and waits for its answer; a closed desk answers `BUSY`.
+    /// The plugin is created: what it asks is answered from now on.
+    pub(crate) fn open(&self) {
+        self.lock().open = true;
+    }
+
+    /// Sends the question made with a fresh id and waits for its answer; a desk that is closed, or not yet open,
+    /// answers `BUSY`.
     pub(crate) fn ask(&self, question: impl FnOnce(u64) -> FromGuest) -> Result<u64, i32> {
         match self.wait_for(question)? {
             Reply::Ack(result) => result,
@@ -80,6 +88,15 @@ impl Desk {
     fn wait_for(&self, question: impl FnOnce(u64) -> FromGuest) -> Result<Reply, i32> {
         let id = {
             let mut inner = self.lock();
+            if !inner.open {
+                drop(inner);
+                self.tell(FromGuest::Log {
+                    level: shimmer_abi::LogLevel::WARN.0,
+                    message: "refused: nothing is stored while `create` runs; do it in `start`"
+                        .to_owned(),
+                });
+                return Err(shimmer_abi::Status::BUSY.0);
+            }
             if inner.closed {
                 return Err(shimmer_abi::Status::BUSY.0);
             }
@@ -176,5 +193,32 @@ impl Desk {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was sent.
+    #[derive(Default)]
+    struct Kept(std::sync::Arc<Mutex<Vec<FromGuest>>>);
+
+    impl Link for Kept {
+        fn send(&self, message: FromGuest) {
+            self.0.lock().unwrap().push(message);
+        }
+    }
+
+    #[test]
+    fn before_it_is_open_a_question_is_refused_at_once_and_never_sent() {
+        let sent = std::sync::Arc::default();
+        let desk = Desk::new(Box::new(Kept(std::sync::Arc::clone(&sent))), Box::new(|| {}));
+        let ask = || desk.relay(Vec::new()).err();
+        assert_eq!(ask(), Some(shimmer_abi::Status::BUSY.0));
+        let [FromGuest::Log { message, .. }] = &sent.lock().unwrap()[..] else {
+            panic!("one line and no question")
+        };
+        assert!(message.contains("`start`"), "{message}");
     }
 }

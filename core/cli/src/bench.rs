@@ -3,6 +3,7 @@
 //! The rule: the same figures as the project's own benches, in less time; nothing is compared that did
 //! not do the same work.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -41,8 +42,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
     };
     let stop = Stop::watch()?;
     let (contenders, missing) = contenders(adapters).map_err(anyhow::Error::new)?;
+    let mut out = std::io::stdout();
     if !args.json {
-        head(&contenders, missing.as_deref());
+        head(&mut out, &contenders, missing.as_deref())?;
     }
     let (divisor, enough, events) =
         if args.quick { (2, Duration::ZERO, EVENTS / 5) } else { (1, ENOUGH, EVENTS) };
@@ -56,26 +58,29 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
             "fractal": rows,
             "ring_cpu_ns_per_event": { "single": ring[0], "batches_of_1000": ring[1] },
         });
-        println!("{report:#}");
-        return Ok(());
+        return Ok(writeln!(out, "{report:#}")?);
     }
-    println!("{}", Table(&rows));
-    println!("{NOTE}");
-    println!(
+    writeln!(out, "{}\n{NOTE}", Table(&rows))?;
+    writeln!(
+        out,
         "ring: {:.0} ns of CPU time to publish an event, {:.0} in batches of 1,000",
         ring[0], ring[1]
-    );
+    )?;
     Ok(())
 }
 
-fn head(contenders: &[Contender], missing: Option<&str>) {
+fn head(
+    out: &mut impl Write,
+    contenders: &[Contender],
+    missing: Option<&str>,
+) -> std::io::Result<()> {
     for contender in contenders {
-        println!("{}: {}", contender.name, contender.renderer.name());
+        writeln!(out, "{}: {}", contender.name, contender.renderer.name())?;
     }
     if let Some(missing) = missing {
-        println!("gpu: {missing}");
+        writeln!(out, "gpu: {missing}")?;
     }
-    println!();
+    writeln!(out)
 }
 
 fn draw(

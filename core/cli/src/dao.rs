@@ -174,6 +174,11 @@ fn prove(log: &Path, head: Option<&str>) -> Outcome {
     let wanted = head.map(str::parse::<Hash>).transpose();
     let wanted = wanted.map_err(|why| Failure::Usage(format!("--head: {why}")))?;
     let proved = verify(input(log)?).map_err(|bad| anyhow!("{}: {bad}", log.display()))?;
+    if proved.entries == 0 {
+        return Err(
+            anyhow!("{}: no entry; a log begins with the one of its DAO", log.display()).into()
+        );
+    }
     if wanted.is_some_and(|wanted| wanted != proved.hash) {
         let told = format!(
             "{}: line {}: the log ends here, with another hash than --head; entries are missing, or it is another log",

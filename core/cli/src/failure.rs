@@ -2,6 +2,7 @@
 //!
 //! The rule: every failure has one of three exit codes, and one clear message on stderr.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use shimmer_server::config::{Problem, Problems};
@@ -58,16 +59,16 @@ impl Failure {
         let paint = Paint::stderr();
         match self {
             Self::Failed(error) => {
-                eprintln!("{} {error:#}", paint.error("error:"));
+                drop(writeln!(std::io::stderr(), "{} {error:#}", paint.error("error:")));
                 ExitCode::from(1)
             }
             Self::Told => ExitCode::from(1),
             Self::Usage(message) => {
-                eprintln!("{} {message}", paint.error("error:"));
+                drop(writeln!(std::io::stderr(), "{} {message}", paint.error("error:")));
                 ExitCode::from(2)
             }
             Self::Config(problems) => {
-                eprint!("{}", terminal::render(&problems, paint));
+                drop(write!(std::io::stderr(), "{}", terminal::render(&problems, paint)));
                 ExitCode::from(78)
             }
         }

@@ -70,14 +70,12 @@ fn dispatch(command: Command) -> Outcome {
 
 fn reload(remote: &args::RemoteArgs) -> Outcome {
     let answer = Client::with_token(remote)?.post("/api/reload")?.ok()?;
-    println!("{}", terminal::safe(&answer.text()));
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{}", terminal::safe(&answer.text()))?)
 }
 
 fn health(remote: &args::RemoteArgs) -> Outcome {
     let answer = Client::open(remote)?.get("/ready")?.ok()?;
-    println!("{}", terminal::safe(&answer.text()));
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{}", terminal::safe(&answer.text()))?)
 }
 
 fn plugin_host() -> ExitCode {

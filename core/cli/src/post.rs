@@ -4,7 +4,7 @@
 //! moment, so that a pipe can stay open for days.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
@@ -47,7 +47,8 @@ pub(crate) fn post(args: &PostArgs) -> Outcome {
     let (input, name, bytes) = open(&args.file)?;
     let bar = progress(bytes, args.send.quiet);
     let post = |body: &[u8]| client.post_body("/events", "application/x-ndjson", body);
-    let tell = |text: &str| bar.suspend(|| eprintln!("{text}"));
+    // Nobody to tell is no reason to send no more.
+    let tell = |text: &str| bar.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
     let mut sender = Sender::new(&post, &tell, args.send.retries, &stop);
 
     let (items, receiver) = mpsc::sync_channel(AHEAD);

@@ -43,6 +43,25 @@ fn post_sends_files_and_standard_input_and_tells_what_became_of_them() {
 }
 
 #[test]
+fn a_closed_pipe_is_told_by_the_exit_alone_and_stops_no_sending() {
+    let server = TestServer::start();
+    let url = server.url();
+    let run = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = server.home.command(&[args, &["--url", &url]].concat());
+        command.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap().code()
+    };
+    assert_eq!(run(&["health"]), Some(1));
+    assert_eq!(run(&["reload"]), Some(1));
+    let bad = json!({"event_id": "", "timestamp": "x", "beauty_score": 9});
+    let events = lines([bad, general("behind", "k", 1.0)]);
+    std::fs::write(server.home.path().join("mixed.ndjson"), events).unwrap();
+    assert_eq!(run(&["post", "--batch", "1", "mixed.ndjson"]), Some(1), "one is rejected");
+    assert_eq!(server.json("/snapshot")["next_seq"], 1, "the other one is sent");
+}
+
+#[test]
 fn what_cannot_be_reached_or_written_to_exits_with_1_and_a_wrong_use_with_2() {
     let server = TestServer::start();
     let stranger = Home::without_token("").env("DASHBOARD_TOKEN", "wrong");

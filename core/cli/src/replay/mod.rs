@@ -7,6 +7,7 @@ mod pace;
 pub(crate) mod recording;
 mod rewrite;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,7 +34,8 @@ pub(crate) fn replay(args: &ReplayArgs) -> Outcome {
     let stop = Stop::watch()?;
     let bar = progress(args, &survey);
     let post = |body: &[u8]| client.post_body("/events", "application/x-ndjson", body);
-    let tell = |text: &str| bar.suspend(|| eprintln!("{text}"));
+    // Nobody to tell is no reason to send no more.
+    let tell = |text: &str| bar.suspend(|| drop(writeln!(std::io::stderr(), "{text}")));
     let mut player = Player {
         args,
         survey: &survey,

@@ -13,6 +13,8 @@ pub struct Limits {
     pub resolved: usize,
     /// Silences.
     pub silences: usize,
+    /// Bytes that the regular expressions of all silences may take together.
+    pub silence_bytes: usize,
     /// Groups of alerts with a notification of their own; further ones share one group for each route.
     pub groups: usize,
     /// Correlations that are remembered; the oldest goes.
@@ -34,6 +36,7 @@ impl Default for Limits {
             live: 8_192,
             resolved: 4_096,
             silences: 1_024,
+            silence_bytes: 64 * 1024 * 1024,
             groups: 2_048,
             correlations: 256,
             members: 64,

@@ -4,14 +4,18 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::labels::{Labels, MAX_LABEL_VALUE, is_label_name};
 
-/// Most memory a compiled expression may take, in bytes.
+/// Largest automaton of an expression in bytes.
 const REGEX_BYTES: usize = 128 * 1024;
+/// What matching may keep for itself in bytes: this much, or as much as the automaton takes.
+const CACHE_BYTES: usize = 8 * 1024;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,7 +51,9 @@ pub struct Matcher {
     name: String,
     op: Op,
     value: String,
-    regex: Option<Regex>,
+    /// Shared, so that a copy takes no memory of its own.
+    regex: Option<Arc<Regex>>,
+    bytes: usize,
 }
 
 impl Matcher {
@@ -66,9 +72,12 @@ impl Matcher {
         }
         let regex = match op {
             Op::Equal | Op::NotEqual => None,
-            Op::Match | Op::NoMatch => Some(compile(value)?),
+            Op::Match | Op::NoMatch => Some(Arc::new(compile(value)?)),
         };
-        Ok(Self { name: name.to_owned(), op, value: value.to_owned(), regex })
+        // Its automata, and what the two engines that are left may keep: two caches of states that were met and two
+        // sets of threads. Measured over odd expressions and values, none took more.
+        let bytes = regex.as_ref().map_or(0, |regex| 4 * regex.memory_usage() + CACHE_BYTES);
+        Ok(Self { name: name.to_owned(), op, value: value.to_owned(), regex, bytes })
     }
 
     /// Whether this value of the label passes.
@@ -78,6 +87,11 @@ impl Matcher {
             None => value == self.value,
         };
         found == matches!(self.op, Op::Equal | Op::Match)
+    }
+
+    /// The most memory that its expression takes in bytes, once it has matched whatever there is; 0 without one.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The name of the label.
@@ -95,12 +109,29 @@ fn compile(expression: &str) -> Result<Regex, String> {
     // A line break inside a value is a character like any other.
     let whole = format!("^(?s:{expression})$");
     // By itself first: `a)|(b` would close our group.
-    let alone = RegexBuilder::new(expression).size_limit(REGEX_BYTES).build();
-    let both = alone.and_then(|_| RegexBuilder::new(&whole).size_limit(REGEX_BYTES).build());
-    both.map_err(|why| {
-        let text = why.to_string();
+    let both = build(expression, CACHE_BYTES)
+        .and_then(|alone| build(&whole, alone.memory_usage().max(CACHE_BYTES)));
+    both.map_err(|why| format!("`{expression}` {why}"))
+}
+
+/// Compiles for the engines alone whose memory has a bound of ours: a lazy DFA, and threads where its cache is too
+/// small. `regex` itself builds others as well, of up to a megabyte for each expression with a group.
+fn build(expression: &str, cache_bytes: usize) -> Result<Regex, String> {
+    let config = Regex::config()
+        .nfa_size_limit(Some(REGEX_BYTES))
+        .hybrid_cache_capacity(cache_bytes)
+        .which_captures(WhichCaptures::Implicit)
+        .auto_prefilter(false)
+        .onepass(false)
+        .backtrack(false)
+        .dfa(false);
+    Regex::builder().configure(config).build(expression).map_err(|why| {
+        if let Some(most) = why.size_limit() {
+            return format!("takes more than {most} bytes; write a shorter one");
+        }
+        let text = why.syntax_error().map_or_else(|| why.to_string(), ToString::to_string);
         let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        format!("`{expression}` is no regular expression ({last}); escape special characters with a backslash")
+        format!("is no regular expression ({last}); escape special characters with a backslash")
     })
 }
 
@@ -159,25 +190,36 @@ fn unquote(text: &str) -> Option<String> {
     Some(plain)
 }
 
-#[derive(Serialize, Deserialize)]
+/// A matcher as it is written, before it is compiled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parts {
+pub(crate) struct Written {
     name: String,
     op: Op,
     value: String,
 }
 
+impl Written {
+    pub(crate) fn compile(&self) -> Result<Matcher, String> {
+        Matcher::new(&self.name, self.op, &self.value)
+    }
+}
+
+impl From<&Matcher> for Written {
+    fn from(matcher: &Matcher) -> Self {
+        Self { name: matcher.name.clone(), op: matcher.op, value: matcher.value.clone() }
+    }
+}
+
 impl Serialize for Matcher {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Parts { name: self.name.clone(), op: self.op, value: self.value.clone() }
-            .serialize(serializer)
+        Written::from(self).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Matcher {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Parts { name, op, value } = Parts::deserialize(deserializer)?;
-        Self::new(&name, op, &value).map_err(serde::de::Error::custom)
+        Written::deserialize(deserializer)?.compile().map_err(serde::de::Error::custom)
     }
 }
 

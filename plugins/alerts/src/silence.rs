@@ -9,8 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::labels::Labels;
-use crate::limits::{MAX_MATCHERS, MAX_TEXT};
-use crate::matcher::{Matcher, all_match};
+use crate::limits::{Limits, MAX_MATCHERS, MAX_TEXT};
+use crate::matcher::{Matcher, Written, all_match};
 use crate::time::Time;
 
 /// The number of a silence; `s` and the number as text.
@@ -54,11 +54,11 @@ impl<'de> Deserialize<'de> for SilenceId {
 
 /// A silence, as `/api/silences` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Silence {
+pub struct Silence<M = Matcher> {
     /// Given by the manager.
     pub id: SilenceId,
     /// All must pass.
-    pub matchers: Vec<Matcher>,
+    pub matchers: Vec<M>,
     /// Who asked for it.
     pub author: String,
     /// Why.
@@ -69,6 +69,28 @@ pub struct Silence {
     pub ends_at: Time,
 }
 
+impl Silence {
+    /// As it is kept.
+    pub(crate) fn written(&self) -> Silence<Written> {
+        let matchers = self.matchers.iter().map(Written::from).collect();
+        let (author, comment) = (self.author.clone(), self.comment.clone());
+        let Self { id, starts_at, ends_at, .. } = *self;
+        Silence { id, matchers, author, comment, starts_at, ends_at }
+    }
+
+    fn bytes(&self) -> usize {
+        self.matchers.iter().map(Matcher::bytes).sum()
+    }
+}
+
+impl Silence<Written> {
+    fn compile(self) -> Result<Silence, String> {
+        let Self { id, matchers, author, comment, starts_at, ends_at } = self;
+        let matchers = matchers.iter().map(Written::compile).collect::<Result<_, _>>()?;
+        Ok(Silence { id, matchers, author, comment, starts_at, ends_at })
+    }
+}
+
 /// What is posted to `/api/silences`. With the id of a silence that there is, it takes that one's place.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +99,7 @@ pub struct SilenceDraft {
     #[serde(default)]
     pub id: Option<SilenceId>,
     /// At least one, and not all of them pass the empty value.
+    #[serde(deserialize_with = "few")]
     pub matchers: Vec<Matcher>,
     /// 1..=512 bytes.
     pub author: String,
@@ -107,6 +130,12 @@ pub enum SilenceRefused {
     /// There are as many as are kept.
     #[error("there are {0} silences already; delete some")]
     Full(usize),
+    /// The regular expressions of all would take too much memory.
+    #[error(
+        "the regular expressions of all silences would take more than {0} bytes; write shorter ones, without classes \
+         such as \\w, or delete some silences"
+    )]
+    Heavy(usize),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -118,10 +147,26 @@ pub(crate) struct Silences {
 }
 
 impl Silences {
-    pub(crate) fn restore(silences: Vec<Silence>, next: u64) -> Self {
-        let by_id: BTreeMap<_, _> = silences.into_iter().map(|s| (s.id, s)).collect();
-        let beyond = by_id.keys().next_back().map_or(0, |id| id.0.saturating_add(1));
-        Self { by_id, next: next.max(beyond), active: BTreeMap::new() }
+    /// Compiles what was kept, one after the other, and says which ones were left out: an older program kept more than
+    /// there is memory for, and what kills the plugin at its start would do so each time.
+    pub(crate) fn restore(
+        silences: Vec<Silence<Written>>,
+        next: u64,
+        most: usize,
+    ) -> (Self, Vec<SilenceId>) {
+        let beyond = silences.iter().map(|s| s.id.0.saturating_add(1)).max().unwrap_or(0);
+        let (mut by_id, mut bytes, mut left_out) = (BTreeMap::new(), 0, Vec::new());
+        for silence in silences {
+            let id = silence.id;
+            match silence.compile() {
+                Ok(silence) if bytes + silence.bytes() <= most => {
+                    bytes += silence.bytes();
+                    by_id.insert(id, silence);
+                }
+                _ => left_out.push(id),
+            }
+        }
+        (Self { by_id, next: next.max(beyond), active: BTreeMap::new() }, left_out)
     }
 
     pub(crate) const fn next(&self) -> u64 {
@@ -140,19 +185,24 @@ impl Silences {
         &mut self,
         now: Time,
         draft: SilenceDraft,
-        most: usize,
+        limits: &Limits,
     ) -> Result<SilenceId, SilenceRefused> {
         let starts_at = draft.starts_at.unwrap_or(now);
         check(now, starts_at, &draft)?;
         let id = match draft.id {
             Some(id) if !self.by_id.contains_key(&id) => return Err(SilenceRefused::Unknown),
             Some(id) => id,
-            None if self.by_id.len() >= most => return Err(SilenceRefused::Full(most)),
-            None => {
-                self.next += 1;
-                SilenceId(self.next - 1)
+            None if self.by_id.len() >= limits.silences => {
+                return Err(SilenceRefused::Full(limits.silences));
             }
+            None => SilenceId(self.next),
         };
+        let others = self.by_id.values().filter(|silence| silence.id != id);
+        let bytes = draft.matchers.iter().map(Matcher::bytes).sum::<usize>();
+        if others.map(Silence::bytes).sum::<usize>() + bytes > limits.silence_bytes {
+            return Err(SilenceRefused::Heavy(limits.silence_bytes));
+        }
+        self.next = self.next.max(id.0.saturating_add(1));
         let SilenceDraft { matchers, author, comment, ends_at, .. } = draft;
         self.by_id.insert(id, Silence { id, matchers, author, comment, starts_at, ends_at });
         Ok(id)
@@ -205,6 +255,13 @@ impl Silences {
         let silence = self.by_id.get(&id).filter(|_| self.active.contains_key(&id));
         silence.is_some_and(|silence| all_match(&silence.matchers, labels))
     }
+}
+
+/// Matchers that are counted before they are compiled: one too many is enough to be refused.
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Matcher>, D::Error> {
+    let written = Vec::<Written>::deserialize(deserializer)?;
+    let some = written.iter().take(MAX_MATCHERS + 1);
+    some.map(Written::compile).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 fn check(now: Time, starts_at: Time, draft: &SilenceDraft) -> Result<(), SilenceRefused> {

@@ -10,9 +10,10 @@ use crate::correlate::Correlations;
 use crate::groups::Groups;
 use crate::limits::Limits;
 use crate::manager::{Counters, Manager};
+use crate::matcher::Written;
 use crate::rules::Rules;
 use crate::series::{SeriesState, SeriesTable};
-use crate::silence::{Silence, Silences};
+use crate::silence::{Silence, SilenceId, Silences};
 use crate::time::Time;
 use crate::view::Change;
 
@@ -29,7 +30,7 @@ pub struct State {
     alerts: Vec<Alert>,
     series: Vec<(String, SeriesState)>,
     next_silence: u64,
-    silences: Vec<Silence>,
+    silences: Vec<Silence<Written>>,
     groups: Groups,
     correlations: Correlations,
     counters: Counters,
@@ -57,7 +58,7 @@ impl Manager {
             alerts: self.alerts.iter().cloned().collect(),
             series: self.series.to_vec(),
             next_silence: self.silences.next(),
-            silences: self.silences.iter().cloned().collect(),
+            silences: self.silences.iter().map(Silence::written).collect(),
             groups: self.groups.clone(),
             correlations: self.correlations.clone(),
             counters: self.counters,
@@ -65,7 +66,8 @@ impl Manager {
     }
 
     /// Goes on from what was kept, under rules that may be others meanwhile. The changes are those that the other
-    /// rules bring about; under the same rules there are none.
+    /// rules bring about; under the same rules there are none. Silences whose expressions take more than
+    /// [`Limits::silence_bytes`] are left out, the newest ones; those are the last part.
     ///
     /// # Errors
     /// See [`StateRefused`].
@@ -73,13 +75,15 @@ impl Manager {
         rules: Rules,
         limits: Limits,
         state: State,
-    ) -> Result<(Self, Vec<Change>), StateRefused> {
+    ) -> Result<(Self, Vec<Change>, Vec<SilenceId>), StateRefused> {
         check(&state, &limits)?;
         let mut manager = Self::new(rules.clone(), limits, state.seed);
         manager.now = state.now;
         manager.alerts = Alerts::restore(state.alerts, state.next_alert);
         manager.series = SeriesTable::restore(state.series, limits.series);
-        manager.silences = Silences::restore(state.silences, state.next_silence);
+        let left_out;
+        (manager.silences, left_out) =
+            Silences::restore(state.silences, state.next_silence, limits.silence_bytes);
         manager.silences.turn(state.now);
         manager.groups = state.groups;
         manager.groups.restart();
@@ -87,8 +91,9 @@ impl Manager {
         manager.counters = state.counters;
         let mut out = Vec::new();
         manager.derive(&mut out);
+        left_out.iter().for_each(|id| manager.silence_turned(*id, &mut out));
         out.extend(manager.reload(state.now, rules));
-        Ok((manager, out))
+        Ok((manager, out, left_out))
     }
 }
 

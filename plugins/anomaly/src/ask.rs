@@ -62,7 +62,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "author":{"type":"string"},"comment":{"type":"string"},
         "starts_at":{"type":"string","format":"date-time"},"ends_at":{"type":"string","format":"date-time"}}}}}},
         "responses":{"201":{"description":"The silence"},"400":{"description":"A field is wrong"},
-        "404":{"description":"There is no silence of this id"},"409":{"description":"There are too many"}}}"#,
+        "404":{"description":"There is no silence of this id"},"409":{"description":"There are too many, or too large ones"}}}"#,
     ),
     Route::delete("/api/silences/{id}").openapi(
         r#"{"summary":"End a silence","tags":["alerts"],
@@ -167,7 +167,9 @@ fn unsilenced(refused: SilenceRefused) -> Response {
     match refused {
         SilenceRefused::Invalid { field, message } => invalid(field, &message),
         why @ SilenceRefused::Unknown => missing(&why.to_string()),
-        why @ SilenceRefused::Full(_) => Response::problem(409, "Conflict", &why.to_string()),
+        why @ (SilenceRefused::Full(_) | SilenceRefused::Heavy(_)) => {
+            Response::problem(409, "Conflict", &why.to_string())
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{Duration, SystemTime};
 
-use shimmer_alerts::{Limits, Manager, Rules, Time};
+use shimmer_alerts::{Limits, Manager, Rules, SilenceId, Time};
 use shimmer_sdk::{Batch, Error, Host, Plugin, Request, Response, Route};
 
 use crate::ask;
@@ -123,11 +123,12 @@ impl Plugin for Anomaly {
         let rules = self.manager.rules().clone();
         let Kept { alerts, outbox } =
             keep::read(blob, |key, detector| self.watch.insert(key, detector))?;
-        let (manager, changes) = Manager::restore(rules, Limits::default(), alerts)
+        let (manager, changes, left_out) = Manager::restore(rules, Limits::default(), alerts)
             .map_err(|why| Error::Unsupported(why.to_string()))?;
         (self.manager, self.outbox) = (manager, outbox);
         self.meters.begin_at(&self.manager, &self.outbox);
         self.outbox.extend(changes);
+        self.miss(&left_out);
         self.mind_clock(wall_clock());
         Ok(())
     }
@@ -142,6 +143,18 @@ impl Anomaly {
         self.host.warn(&format!(
             "the clock went back by {back}: what was timed by the old one counts from now on"
         ));
+    }
+
+    /// Names silences that were left out of what was kept, in lines that a log takes whole.
+    fn miss(&self, left_out: &[SilenceId]) {
+        for some in left_out.chunks(64) {
+            let names: Vec<_> = some.iter().map(ToString::to_string).collect();
+            self.host.warn(&format!(
+                "silences were left out, because the regular expressions of all of them take too much memory; make \
+                 them anew with shorter ones: {}",
+                names.join(", ")
+            ));
+        }
     }
 
     /// What need not be looked at with every tick.

@@ -5,9 +5,12 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use shimmer_alerts::{Limits, Manager, Rules, Time};
 use shimmer_sdk::testing::{Answer, Bench, Effect, Input};
 
 use crate::Anomaly;
+use crate::keep::{self, Keeping};
+use crate::tell::Outbox;
 
 const SECOND: i64 = 1_000_000_000;
 const BEGIN: i64 = 1_700_000_000 * SECOND;
@@ -173,6 +176,47 @@ fn what_people_do_is_told_and_saved() {
     let path = format!("/api/silences/{}", silence["id"].as_str().unwrap());
     assert_eq!(home.request("DELETE", &path, &Value::Null).status, 204);
     assert_eq!(home.tick(2)[0].data["state"], "firing");
+}
+
+/// A silence whose expressions take some 7 MB.
+fn heavy() -> Value {
+    let subject = json!({ "name": "subject", "op": "=", "value": "web-1" });
+    let expression = json!({ "name": "source", "op": "=~", "value": r"(\w{2})?x?.*" });
+    let matchers = [vec![subject], vec![expression; 15]].concat();
+    json!({ "matchers": matchers, "author": "ann", "ends_at": "2100-01-01T00:00:00Z" })
+}
+
+#[test]
+fn silences_take_no_more_memory_than_there_is_and_a_state_with_more_is_no_crash() {
+    let mut home =
+        Home::new("[[threshold]]\nname = 'Any'\nkind = 'load'\nwarning = { above = 0 }\n");
+    let mut most = 0;
+    let refused = loop {
+        let answer = home.request("POST", "/api/silences", &heavy());
+        if answer.status != 201 {
+            break answer;
+        }
+        most += 1;
+        assert!(most < 100, "there is no bound");
+    };
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("write shorter ones"), "{}", refused.text());
+
+    // As a program without the bound kept it.
+    let roomy = Limits { silence_bytes: usize::MAX, ..Limits::default() };
+    let mut old = Manager::new(Rules::default(), roomy, 7);
+    for _ in 0..most + 2 {
+        let draft = serde_json::from_value(heavy()).unwrap();
+        old.silence(Time::from_ns(BEGIN), draft).unwrap();
+    }
+    let keeping = Keeping { alerts: old.state(), outbox: &Outbox::default() };
+    let blob = keep::write(&keeping, std::iter::empty(), keep::MOST).unwrap();
+    let mut home = home.restored(&blob, 1);
+    assert_eq!(home.json("/api/silences")["silences"].as_array().unwrap().len(), most);
+    let (_, line) = home.bench.log().first().unwrap().clone();
+    assert!(line.ends_with(&format!(": s{most}, s{}", most + 1)), "{line}");
+    home.feed(&[load(0, 1.0)]);
+    assert_eq!(home.alerts()[0]["state"], "silenced", "those that are left mute");
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Manager {
         draft: SilenceDraft,
     ) -> Result<(Silence, Vec<Change>), SilenceRefused> {
         self.now = self.now.max(now);
-        let id = self.silences.put(self.now, draft, self.limits.silences)?;
+        let id = self.silences.put(self.now, draft, &self.limits)?;
         let mut out = Vec::new();
         self.silences_changed(id, &mut out);
         let silence = self.silences.iter().find(|silence| silence.id == id).cloned();
@@ -127,7 +127,7 @@ impl Manager {
     }
 
     /// Finds out anew which alerts a silence mutes.
-    pub(super) fn silence_turned(&mut self, id: SilenceId, out: &mut Vec<Change>) {
+    pub(crate) fn silence_turned(&mut self, id: SilenceId, out: &mut Vec<Change>) {
         let Self { silences, alerts, .. } = self;
         let changed = |alert: &&Alert| {
             alert.is_live() && silences.mutes(id, &alert.labels) != alert.silenced_by.contains(&id)

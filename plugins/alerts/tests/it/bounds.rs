@@ -2,9 +2,11 @@
 //!
 //! The rule: at a bound the manager goes on, counts, and says what it left out.
 
+use std::collections::BTreeMap;
+
 use shimmer_alerts::{
-    Counters, Filter, Limits, MAX_LABEL_VALUE, Manager, Sample, SampleRefused, SilenceDraft,
-    SilenceRefused, State, StateRefused, Time,
+    AlertState, AlertView, Counters, Filter, Limits, MAX_LABEL_VALUE, Manager, Sample,
+    SampleRefused, SilenceDraft, SilenceRefused, State, StateRefused, Time, Transition,
 };
 
 use crate::groups::RULES;
@@ -222,7 +224,7 @@ fn a_state_that_is_not_sound_is_refused() {
     let json = serde_json::to_string(&play.manager.state()).expect("serialises");
     let restore = |json: &str, limits: Limits| {
         let state: State = serde_json::from_str(json).expect("it has the form");
-        Manager::restore(parse(RULES), limits, state).map(|(manager, _)| manager)
+        Manager::restore(parse(RULES), limits, state).map(|(manager, ..)| manager)
     };
     let other = json.replace("\"version\":1", "\"version\":2");
     assert_eq!(restore(&other, Limits::default()).err(), Some(StateRefused::Version(2)));
@@ -234,12 +236,82 @@ fn a_state_that_is_not_sound_is_refused() {
     assert_eq!(manager.alerts(&Filter::default()), play.manager.alerts(&Filter::default()));
 }
 
+/// A silence of `subject`, whose expressions take some 400 kB each.
+fn heavy(subject: &str, expressions: usize) -> SilenceDraft {
+    let subject = format!("subject={subject}").parse().expect("a matcher");
+    let expression = "source=~\"(\\\\w{2})?x?.*\"".parse().expect("a matcher");
+    SilenceDraft {
+        id: None,
+        matchers: [vec![subject], vec![expression; expressions]].concat(),
+        author: "ann".to_owned(),
+        comment: String::new(),
+        starts_at: None,
+        ends_at: Time::from_s(10_000),
+    }
+}
+
+#[test]
+fn the_expressions_of_all_silences_together_are_bounded() {
+    let mut play = Play::new(RULES);
+    let mut put = |draft| play.manager.silence(Time::from_s(0), draft).map(|(one, _)| one.id);
+    let taken: Vec<_> = (0..1_024).map_while(|_| put(heavy("a", 15)).ok()).collect();
+    assert!((8..32).contains(&taken.len()), "{} heavy silences", taken.len());
+    let most = Limits::default().silence_bytes;
+    assert_eq!(put(heavy("a", 15)), Err(SilenceRefused::Heavy(most)));
+    put(heavy("a", 0)).expect("what compiles nothing has room");
+    put(SilenceDraft { id: Some(taken[0]), ..heavy("b", 15) }).expect("in the place of its like");
+    play.manager.unsilence(Time::from_s(0), taken[1]).expect("ended");
+    let (freed, _) = play.manager.silence(Time::from_s(0), heavy("a", 10)).expect("there is room");
+    assert!(freed.id > taken[1], "no id twice, refused or not: {}", freed.id);
+}
+
+#[test]
+fn a_silence_for_each_ordinary_expression_has_room() {
+    let mut play = Play::new(RULES);
+    let mut draft = heavy("a", 0);
+    for text in ["subject=~\"db-[0-9]+-west.*\"", "source=~\"web|api\""] {
+        draft.matchers.push(text.parse().expect("a matcher"));
+    }
+    for _ in 0..Limits::default().silences {
+        play.manager.silence(Time::from_s(0), draft.clone()).expect("it has room");
+    }
+}
+
+#[test]
+fn silences_of_a_state_are_compiled_as_far_as_there_is_room() {
+    let roomy = Limits { silence_bytes: usize::MAX, ..Limits::default() };
+    let mut play = Play::with(RULES, roomy);
+    flood(&mut play, 6, 15.0);
+    for (at, expressions) in [3, 3, 3, 1, 0].into_iter().enumerate() {
+        let draft = heavy(&format!("s{at}"), expressions);
+        play.manager.silence(Time::from_s(0), draft).expect("a good silence");
+    }
+    let state = play.manager.state();
+    let tight = Limits { silence_bytes: 4 << 20, ..Limits::default() };
+    let (mut manager, changes, left_out) =
+        Manager::restore(parse(RULES), tight, state).expect("a good state");
+    assert_eq!(left_out.iter().map(ToString::to_string).collect::<Vec<_>>(), ["s2"]);
+    let told: Vec<_> = changes.iter().map(|c| (c.what, c.alert.subject.as_str())).collect();
+    assert_eq!(told, [(Transition::Firing, "s2")], "nothing mutes it any more");
+    let state = |alert: &AlertView| (alert.subject.clone(), alert.state);
+    let alerts: BTreeMap<_, _> =
+        manager.alerts(&Filter::default()).alerts.iter().map(state).collect();
+    let muted = alerts.iter().filter(|(_, state)| **state == AlertState::Silenced);
+    assert_eq!(muted.map(|(subject, _)| &**subject).collect::<Vec<_>>(), ["s0", "s1", "s3", "s4"]);
+    let (next, _) = manager.silence(Time::from_s(0), heavy("s5", 0)).expect("a good silence");
+    assert_eq!(
+        next.id.to_string(),
+        "s5",
+        "the ids of those that were left out are not given again"
+    );
+}
+
 #[test]
 fn after_a_restart_other_rules_count() {
     let mut play = Play::new(RULES);
     flood(&mut play, 2, 15.0);
     let state = play.manager.state();
-    let (manager, changes) =
+    let (manager, changes, _) =
         Manager::restore(parse(&RULES.replace("'Load'", "'Other'")), Limits::default(), state)
             .expect("a good state");
     assert_eq!(changes.len(), 2, "alerts of rules that are gone end");

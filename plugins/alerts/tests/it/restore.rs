@@ -61,6 +61,7 @@ const LIMITS: Limits = Limits {
     live: 9,
     resolved: 5,
     silences: 2,
+    silence_bytes: 1 << 20,
     groups: 4,
     correlations: 3,
     members: 3,
@@ -220,9 +221,10 @@ impl Side {
                 postcard::from_bytes(&bytes).expect("parses")
             }
         };
-        let (manager, changes) =
+        let (manager, changes, left_out) =
             Manager::restore(parse(RULES), LIMITS, state).expect("a good state");
         assert!(changes.is_empty(), "the same rules change nothing: {changes:?}");
+        assert_eq!(left_out, []);
         self.manager = manager;
     }
 }

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod ask;
+mod clock;
 mod config;
 mod follow;
 mod keep;

@@ -3,13 +3,14 @@
 //! The rule: time passes first. Whatever is asked, entries that are due by then are in the log before it is answered.
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use shimmer_governor::{Command, Entry, Failed, Governor, Refusal, Time, Vote};
 use shimmer_sdk::{Batch, Error, Host, Plugin, Request, Response, Route};
 use shimmer_view::Influence;
 
 use crate::ask;
+use crate::clock::{Clock, Reading};
 use crate::config::{ClockName, Config, Settings, Standing};
 use crate::follow::Follower;
 use crate::keep::{self, Kept};
@@ -45,6 +46,7 @@ pub(crate) struct Office {
     pub(crate) log: Log,
     /// Stands where it was put last, with a manual clock.
     pub(crate) set_to: Option<Time>,
+    clock: Clock,
     /// The log could not be written when it was last tried.
     failing: bool,
 }
@@ -95,7 +97,7 @@ impl Plugin for Dao {
             self.host.warn(&format!("{name}: took off {cut} bytes that a crash left unfinished"));
         }
         let set_to = (self.settings.clock == ClockName::Manual).then_some(governor.head().at);
-        let mut office = Office { governor, log, set_to, failing: false };
+        let mut office = Office { governor, log, set_to, clock: Clock::default(), failing: false };
         match &mut self.role {
             Role::Follower(follower) => follower.resume(&office.log),
             Role::Writer(writer) => writer.resume(&office.log),
@@ -252,18 +254,29 @@ impl Office {
         })
     }
 
-    /// The time, which never stands before the last entry's: a system's clock that goes back is waited for.
+    /// The time, which never stands before the last entry's.
     pub(crate) fn now(&self) -> Time {
-        let now = self.set_to.unwrap_or_else(|| {
-            let since =
-                SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            i64::try_from(since.as_nanos()).ok().and_then(Time::from_ns).unwrap_or(Time::MAX)
-        });
-        now.max(self.governor.head().at)
+        let end = self.governor.head().at;
+        self.set_to.map_or_else(|| self.clock.now(Reading::take(), end), |set_to| set_to.max(end))
+    }
+
+    /// Goes on without the system's clock where that lies far behind the log, and says so.
+    fn mind_clock(&mut self, host: &Host) {
+        let end = self.governor.head().at;
+        if self.set_to.is_none()
+            && let Some(behind) = self.clock.mind(Reading::take(), end)
+        {
+            host.warn(&format!(
+                "the system's clock is {} s behind the last entry of {FILE}, of {end}: time goes on from there until \
+                 the clock has come further; see whether it is right",
+                behind.as_secs()
+            ));
+        }
     }
 
     /// Lets time pass. A log that cannot be written holds it up; that is told once.
     pub(crate) fn advance(&mut self, meters: &Meters, host: &Host) {
+        self.mind_clock(host);
         let (now, log) = (self.now(), &mut self.log);
         let passed = self.governor.advance(now, |entry| log.append(entry));
         if let Err(failed) = &passed {

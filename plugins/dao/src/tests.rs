@@ -5,6 +5,7 @@
 mod federation;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shimmer_governor::{Ballot, Choice, Secret, Spec};
@@ -242,6 +243,35 @@ fn a_clock_is_set_forwards_and_only_if_it_is_manual() {
     assert_eq!(home.json(&format!("/dao/proposals/{id}"))["created_at"], "1970-01-01T00:00:50Z");
     let mut home = Home::new(&json!({}));
     assert_eq!(home.ask("POST", "/dao/clock", &json!({"now": "2100-01-01T00:00:00Z"})).status, 404);
+}
+
+/// An entry was made by a clock that was far ahead. Nobody waits for that time to come again.
+#[test]
+fn periods_end_though_the_clock_was_once_ahead() {
+    let mut home = Home::manual();
+    home.clock(4_000_000_000);
+    let mut hasty = body("t", "s", 0.9);
+    (hasty["delay_s"], hasty["period_s"]) = (json!(0), json!(0.2));
+    let id = home.propose(&hasty);
+    drop(home.bench);
+    let mut config = manual();
+    config["clock"] = json!("system");
+    let bench = open(home.folder.path(), &config, None).unwrap();
+    let mut home = Home { bench, folder: home.folder };
+    let path = format!("/dao/proposals/{id}");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while home.json(&path)["state"] != "defeated" {
+        assert!(Instant::now() < deadline, "{}", home.json(&path));
+        home.bench.tick(0).unwrap();
+        // Poll: a fifth of a second of the machine's clock passes.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let log = home.bench.log();
+    let said: Vec<_> = log.iter().filter(|(_, line)| line.contains("s behind the last")).collect();
+    assert!(said.len() == 1 && said[0].1.contains("2096-10-02T07:06:40Z"), "{log:?}");
+    let made = home.propose(&body("next", "s", 0.9));
+    let made = home.json(&format!("/dao/proposals/{made}"))["created_at"].to_string();
+    assert!(made.starts_with("\"2096-10-02T07:0"), "{made}");
 }
 
 #[test]

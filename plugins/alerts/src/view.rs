@@ -178,6 +178,8 @@ pub struct Filter {
     pub kind: Option<String>,
     /// `subject=`
     pub subject: Option<String>,
+    /// `limit=`: so many at most.
+    pub limit: Option<usize>,
 }
 
 impl Filter {
@@ -196,6 +198,10 @@ impl Filter {
                 "severity" => filter.severity = Some(value.parse().map_err(wrong)?),
                 "kind" => filter.kind = Some(value.to_owned()),
                 "subject" => filter.subject = Some(value.to_owned()),
+                "limit" => {
+                    let limit = value.parse().map_err(|_| wrong("give a whole number".to_owned()));
+                    filter.limit = Some(limit?);
+                }
                 _ => {}
             }
         }
@@ -229,6 +235,8 @@ pub struct AlertList {
     pub alerts: Vec<AlertView>,
     /// By state, all states; the filter of the state does not count.
     pub counts: BTreeMap<AlertState, usize>,
+    /// Whether older ones were left out.
+    pub truncated: bool,
 }
 
 /// The answer of `GET /api/silences`.
@@ -236,6 +244,8 @@ pub struct AlertList {
 pub struct SilenceList {
     /// Those that mute or will.
     pub silences: Vec<Silence>,
+    /// Whether newer ones were left out.
+    pub truncated: bool,
 }
 
 /// The answer of `GET /api/correlations`.

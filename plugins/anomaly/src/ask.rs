@@ -24,8 +24,9 @@ pub(crate) const ROUTES: &[Route] = &[
         {"name":"state","in":"query","schema":{"enum":["pending","firing","silenced","inhibited","resolved"]}},
         {"name":"severity","in":"query","schema":{"enum":["info","warning","critical"]}},
         {"name":"kind","in":"query","schema":{"type":"string"}},
-        {"name":"subject","in":"query","schema":{"type":"string"}}],
-        "responses":{"200":{"description":"`alerts` and `counts`"},"400":{"description":"A filter is wrong"}}}"#,
+        {"name":"subject","in":"query","schema":{"type":"string"}},
+        {"name":"limit","in":"query","schema":{"type":"integer"},"description":"So many at most"}],
+        "responses":{"200":{"description":"`alerts`, `counts`, and `truncated`: older ones did not fit into 7 MiB or `limit`"},"400":{"description":"A filter is wrong"}}}"#,
     ),
     Route::sse("/api/alerts/sse", TOPIC).openapi(
         r#"{"summary":"Changes of alerts: events `firing`, `silenced`, `resolved`; data is the alert",
@@ -51,7 +52,7 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
     Route::get("/api/silences").openapi(
         r#"{"summary":"Silences that mute or will","tags":["alerts"],
-        "responses":{"200":{"description":"`silences`"}}}"#,
+        "responses":{"200":{"description":"`silences`, and `truncated`: newer ones did not fit into 7 MiB"}}}"#,
     ),
     Route::post("/api/silences").openapi(
         r#"{"summary":"Mute alerts for a while; with the id of a silence, change that one","tags":["alerts"],
@@ -88,7 +89,11 @@ impl Anomaly {
             ("GET", "/api/alerts") => self.list(request),
             ("GET", "/api/alerts/sse") => Response::empty(),
             ("GET", "/api/alerts/{id}") => alert(self.manager.alert_of(id)),
-            ("GET", "/api/silences") => Response::json(&self.manager.silences()),
+            ("GET", "/api/silences") => {
+                let mut list = self.manager.silences();
+                list.truncated = Response::cut(&mut list.silences);
+                Response::json(&list)
+            }
             ("GET", "/api/correlations") => Response::json(&self.manager.correlations()),
             ("POST", "/api/alerts/{id}/ack") => {
                 let by = by(request)?;
@@ -118,12 +123,16 @@ impl Anomaly {
     }
 
     fn list(&self, request: &Request<'_>) -> Response {
-        let names = ["state", "severity", "kind", "subject"];
+        let names = ["state", "severity", "kind", "subject", "limit"];
         let given: Vec<(&str, Cow<'_, str>)> =
             names.into_iter().filter_map(|name| Some((name, request.query(name)?))).collect();
         let pairs = given.iter().map(|(name, value)| (*name, value.as_ref()));
         match Filter::from_query(pairs.filter(|(_, value)| !value.is_empty())) {
-            Ok(filter) => Response::json(&self.manager.alerts(&filter)),
+            Ok(filter) => {
+                let mut list = self.manager.alerts(&filter);
+                list.truncated |= Response::cut(&mut list.alerts);
+                Response::json(&list)
+            }
             Err((field, message)) => invalid(&field, &message),
         }
     }

@@ -178,6 +178,41 @@ fn what_people_do_is_told_and_saved() {
     assert_eq!(home.tick(2)[0].data["state"], "firing");
 }
 
+/// More alerts and silences than an answer of the host holds, which is refused beyond 8 MiB.
+#[test]
+fn lists_of_a_storm_are_cut_and_say_so() {
+    let runbook = format!("https://example.org/{}", "x".repeat(900));
+    let mut home = Home::new(&format!(
+        "[[threshold]]\nname = 'Any'\nkind = 'load'\nwarning = {{ above = 0 }}\nrunbook = '{runbook}'\n"
+    ));
+    let storm: Vec<_> =
+        (0..8_000).map(|i| Input::new("load", 1.0).subject(&format!("web-{i:0100}"))).collect();
+    storm.chunks(500).for_each(|some| drop(home.feed(some)));
+    for query in ["", "?state=firing"] {
+        let answer = home.request("GET", &format!("/api/alerts{query}"), &Value::Null);
+        assert!((6 << 20..8 << 20).contains(&answer.text().len()), "{}", answer.text().len());
+        let list: Value = serde_json::from_str(answer.text()).unwrap();
+        let shown = list["alerts"].as_array().unwrap();
+        assert!(shown.len() < 8_000 && list["truncated"] == true, "{}", shown.len());
+        assert_eq!(list["counts"]["firing"], 8_000, "all are counted");
+        assert_eq!(shown[0]["subject"], format!("web-{:0100}", 7_999), "the newest first");
+    }
+    let few = home.json("/api/alerts?limit=5");
+    assert_eq!((few["alerts"].as_array().unwrap().len(), &few["truncated"]), (5, &json!(true)));
+    let subject = format!("web-{:0100}", 3);
+    let one = home.json(&format!("/api/alerts?subject={subject}&limit=1"));
+    assert_eq!((&one["alerts"][0]["subject"], &one["truncated"]), (&json!(subject), &json!(false)));
+
+    let matcher = json!({ "name": "subject", "op": "=", "value": "\u{1}".repeat(512) });
+    let silence = json!({ "matchers": vec![matcher; 16], "author": "ann", "ends_at": "2100-01-01T00:00:00Z" });
+    for _ in 0..200 {
+        assert_eq!(home.request("POST", "/api/silences", &silence).status, 201);
+    }
+    let answer = home.request("GET", "/api/silences", &Value::Null);
+    assert!((6 << 20..8 << 20).contains(&answer.text().len()), "{}", answer.text().len());
+    assert!(answer.text().ends_with("\"truncated\":true}"));
+}
+
 /// A silence whose expressions take some 7 MB.
 fn heavy() -> Value {
     let subject = json!({ "name": "subject", "op": "=", "value": "web-1" });
@@ -366,6 +401,8 @@ fn wrong_requests_say_what_is_wrong() {
     for (method, path, body, status, field) in [
         ("GET", "/api/alerts?state=gone", Value::Null, 400, "state"),
         ("GET", "/api/alerts?severity=bad", Value::Null, 400, "severity"),
+        ("GET", "/api/alerts?limit=many", Value::Null, 400, "limit"),
+        ("GET", "/api/alerts?limit=-1", Value::Null, 400, "limit"),
         ("GET", "/api/alerts/nobody", Value::Null, 404, ""),
         ("POST", "/api/alerts/nobody/ack", Value::Null, 404, ""),
         ("POST", &ack, json!({ "by": " " }), 400, "by"),

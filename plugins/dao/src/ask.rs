@@ -37,7 +37,9 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
     Route::get("/dao/sources").openapi(
         r#"{"summary":"Sources of beauty and how much each counts","tags":["dao"],
-        "responses":{"200":{"description":"`sources`, each with id, weight, share (of all shares, capped), avg and events"}}}"#,
+        "parameters":[{"name":"limit","in":"query","schema":{"type":"integer"},"description":"So many at most"}],
+        "responses":{"200":{"description":"`sources`, each with id, weight, share (of all shares, capped), avg and events, and `truncated`: some did not fit into 7 MiB or `limit`"},
+        "400":{"description":"The limit is no number"}}}"#,
     ),
     Route::get("/dao/proposals").openapi(
         r#"{"summary":"All proposals","tags":["dao"],"responses":{"200":{"description":"`proposals`, oldest first"}}}"#,
@@ -122,6 +124,12 @@ struct SourceView<'a> {
 }
 
 #[derive(Serialize)]
+struct SourcesView<'a> {
+    sources: Vec<SourceView<'a>>,
+    truncated: bool,
+}
+
+#[derive(Serialize)]
 struct WeightsView<'a> {
     #[serde(flatten)]
     set: &'a WeightSet,
@@ -141,7 +149,7 @@ impl Dao {
                 let members: Vec<_> = office.governor.members().collect();
                 Ok(Response::json(&json!({ "members": members })))
             }
-            ("GET", "/dao/sources") => Ok(self.sources()),
+            ("GET", "/dao/sources") => self.sources(request),
             ("GET", "/dao/proposals") => {
                 let proposals: Vec<_> = office.governor.proposals(now).collect();
                 Ok(Response::json(&json!({ "proposals": proposals })))
@@ -158,15 +166,21 @@ impl Dao {
         }
     }
 
-    fn sources(&self) -> Response {
-        let sources = self.influence.sources().into_iter().map(|known| SourceView {
+    fn sources(&self, request: &Request<'_>) -> Result<Response, Error> {
+        let limit = number(request, "limit")?.unwrap_or(u64::MAX);
+        let known = self.influence.sources();
+        let all = known.len();
+        let views = known.into_iter().map(|known| SourceView {
             id: known.source,
             weight: known.weight,
             share: known.share,
             avg: known.avg,
             events: known.events,
         });
-        Response::json(&json!({ "sources": sources.collect::<Vec<_>>() }))
+        let mut sources: Vec<_> =
+            views.take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();
+        let truncated = Response::cut(&mut sources) || sources.len() < all;
+        Ok(Response::json(&SourcesView { sources, truncated }))
     }
 
     /// Carries out a command, and shows what it changed. Who follows hands votes on, and changes nothing else.
@@ -306,13 +320,15 @@ fn shown(office: &Office, id: &str) -> Response {
     }
 }
 
+/// A whole number of the query.
+fn number(request: &Request<'_>, name: &str) -> Result<Option<u64>, Error> {
+    let text = request.query(name).filter(|text| !text.is_empty());
+    let read = text.map(|text| text.parse()).transpose();
+    read.map_err(|_| Error::Invalid(format!("{name}: must be a whole number")))
+}
+
 fn audit(office: &Office, request: &Request<'_>) -> Result<Response, Error> {
-    let number = |name: &str| {
-        let text = request.query(name).filter(|text| !text.is_empty());
-        let read = text.map(|text| text.parse::<u64>()).transpose();
-        read.map_err(|_| Error::Invalid(format!("{name}: must be a whole number")))
-    };
-    let (since, limit) = (number("since")?, number("limit")?);
+    let (since, limit) = (number(request, "since")?, number(request, "limit")?);
     let entries = limit.and_then(|limit| usize::try_from(limit).ok());
     let unread = |error: std::io::Error| Error::Busy(format!("the log cannot be read: {error}"));
     if request.header("accept").is_some_and(|accept| accept.contains(NDJSON)) {

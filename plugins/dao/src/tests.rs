@@ -206,6 +206,7 @@ fn refusals_say_which_rule() {
         ("POST", "/dao/proposals/none/queue", json!({}), 404),
         ("GET", "/dao/proposals/none", Value::Null, 404),
         ("GET", "/dao/audit?since=x", Value::Null, 400),
+        ("GET", "/dao/sources?limit=x", Value::Null, 400),
         ("POST", "/dao/clock", json!({"now": "1969-01-01T00:00:00Z"}), 400),
         ("POST", "/dao/clock", json!({"now": "9999-01-01T00:00:00Z"}), 400),
     ] {
@@ -288,6 +289,31 @@ fn the_log_is_shown_in_parts_and_as_it_is_verified() {
     let lines = std::fs::read(home.folder.path().join("audit.ndjson")).unwrap();
     let head = shimmer_governor::verify(&lines[..]).unwrap();
     assert_eq!((head.entries, json!(head.hash)), (4, whole["head"].clone()));
+}
+
+/// More sources than an answer of the host holds, which is refused beyond 8 MiB.
+#[test]
+fn a_list_of_many_sources_is_cut_and_says_so() {
+    let mut home = Home::manual();
+    let name = |n: i32| format!("{n:05}{}", "\u{1}".repeat(123));
+    let all: Vec<_> = (0..14_000).map(|n| beauty(&name(n), 1.0)).collect();
+    all.chunks(500).for_each(|some| home.bench.feed(some).unwrap());
+    let answer = home.ask("GET", "/dao/sources", &Value::Null);
+    assert!((6 << 20..8 << 20).contains(&answer.text().len()), "{}", answer.text().len());
+    let list: Value = serde_json::from_str(answer.text()).unwrap();
+    let shown = list["sources"].as_array().unwrap();
+    assert_eq!((&shown[0]["id"], &list["truncated"]), (&json!(name(0)), &json!(true)));
+    let few = home.json("/dao/sources?limit=3");
+    assert_eq!((&few["sources"], &few["truncated"]), (&json!(shown[..3]), &json!(true)));
+    let mut home = Home::manual();
+    home.bench.feed(&[beauty("s", 1.0)]).unwrap();
+    for (path, shown) in
+        [("/dao/sources", 1), ("/dao/sources?limit=1", 1), ("/dao/sources?limit=0", 0)]
+    {
+        let list = home.json(path);
+        assert_eq!(list["sources"].as_array().unwrap().len(), shown, "{path}");
+        assert_eq!(list["truncated"], shown == 0, "{path}");
+    }
 }
 
 #[test]

@@ -11,6 +11,9 @@ use shimmer_abi::{Auth, RouteKind, Str};
 
 use crate::{Error, borrow};
 
+/// Bytes of a list in an answer.
+const LIST_BYTES: usize = abi::MAX_BODY_BYTES - (1 << 20);
+
 /// A route of the plugin, made in a constant.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
@@ -227,6 +230,23 @@ impl Response {
             Ok(body) => Self::new("application/json", body),
             Err(why) => Self::problem(500, "The answer is not JSON", &why.to_string()),
         }
+    }
+
+    /// Cuts a list to what an answer holds, with some room for what stands beside it. Whether anything was cut.
+    #[must_use]
+    pub fn cut<T: Serialize>(items: &mut Vec<T>) -> bool {
+        let mut room = LIST_BYTES;
+        // A comma each. What is no JSON is found when the answer is made.
+        let bytes = |item| serde_json::to_vec(item).map_or(0, |json| json.len() + 1);
+        let beyond = items.iter().position(|item| match room.checked_sub(bytes(item)) {
+            Some(rest) => {
+                room = rest;
+                false
+            }
+            None => true,
+        });
+        items.truncate(beyond.unwrap_or(items.len()));
+        beyond.is_some()
     }
 
     /// 200 with plain text.

@@ -12,15 +12,19 @@ impl Manager {
     /// The alerts that pass the filter, the newest first; at most as many as are kept.
     pub fn alerts(&self, filter: &Filter) -> AlertList {
         let mut counts: BTreeMap<_, _> = AlertState::ALL.map(|state| (state, 0)).into();
-        let mut alerts = Vec::new();
+        let (mut alerts, mut truncated) = (Vec::new(), false);
         for alert in self.alerts.iter().rev().filter(|alert| filter.fits_series(alert)) {
             let state = alert.state();
             *counts.entry(state).or_default() += 1;
             if filter.state.is_none_or(|wanted| wanted == state) {
-                alerts.push(AlertView::of(alert));
+                if filter.limit.is_some_and(|limit| alerts.len() >= limit) {
+                    truncated = true;
+                } else {
+                    alerts.push(AlertView::of(alert));
+                }
             }
         }
-        AlertList { alerts, counts }
+        AlertList { alerts, counts, truncated }
     }
 
     /// How many alerts there are in each state, all states.
@@ -37,7 +41,7 @@ impl Manager {
 
     /// The silences that mute or will, the oldest first.
     pub fn silences(&self) -> SilenceList {
-        SilenceList { silences: self.silences.iter().cloned().collect() }
+        SilenceList { silences: self.silences.iter().cloned().collect(), truncated: false }
     }
 
     /// What began together, the newest first.

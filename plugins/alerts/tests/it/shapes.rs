@@ -99,6 +99,16 @@ fn the_list_of_alerts_and_its_filters() {
     assert_eq!(ask(&[("kind", "heat"), ("other", "x")]), pair(&["heat db"], 1));
     assert_eq!(ask(&[("subject", "db"), ("kind", "load")]), pair(&["load db"], 1));
     assert_eq!(ask(&[("subject", "")]), pair(&[], 0));
+    assert_eq!(ask(&[("kind", "heat"), ("limit", "1")]), pair(&["heat db"], 1));
+    for (limit, shown) in [(0, 0), (3, 3), (4, 4)] {
+        let filter = Filter { limit: Some(limit), ..Filter::default() };
+        let cut = play.manager.alerts(&filter);
+        assert_eq!((cut.alerts.len(), cut.truncated), (shown, shown < 4));
+        assert_eq!(cut.alerts[..], list.alerts[..shown], "the newest");
+        assert_eq!(cut.counts, list.counts, "counts are of all");
+    }
+    assert_eq!(value(&list)["truncated"], false);
+    assert!(Filter::from_query([("limit", "x")]).is_err());
     let wrong = Filter::from_query([("state", "acked")]).expect_err("no such state");
     assert_eq!(wrong.0, "state");
     assert!(Filter::from_query([("severity", "bad")]).is_err());
@@ -125,7 +135,7 @@ fn silences() {
         "ends_at": "2023-11-14T23:00:00Z",
     });
     assert_eq!(value(&silence), wanted);
-    assert_eq!(value(&play.manager.silences()), json!({"silences": [wanted]}));
+    assert_eq!(value(&play.manager.silences()), json!({"silences": [wanted], "truncated": false}));
     assert_eq!(value(&play.only())["state"], "silenced");
     for wrong in [
         json!({"matchers": [], "author": "a"}),

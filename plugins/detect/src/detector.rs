@@ -314,6 +314,9 @@ struct Bounds {
 const BOUNDED_AFTER: f64 = 30.0;
 /// Deviations that are enough for any fault.
 const MAX_DEVIATIONS: f64 = 1e4;
+/// Those that are enough where the row before was none: averages that took a lone row ten thousand
+/// deviations far would take hundreds of rows to come back, and each of those would be odd.
+const LONE_DEVIATIONS: f64 = 512.0;
 /// Where a series stands still, moves up to this share of the level mean nothing.
 const SMALL_MOVE: f64 = 0.12;
 const MOVE_FADE: f64 = 0.98;
@@ -344,7 +347,6 @@ impl Bounds {
             let size = (x - self.mean.mean()).abs() / self.mean.mean().abs().max(f64::MIN_POSITIVE);
             self.moved = (MOVE_FADE * self.moved).max(size);
         }
-        self.last = x;
     }
 
     /// Whether the series did more than stand still and creep.
@@ -353,8 +355,12 @@ impl Bounds {
     }
 
     fn clamp(&mut self, x: f64) -> f64 {
-        let reach = MAX_DEVIATIONS * self.deviation.mean();
-        let mean = self.mean.mean();
+        let (mean, deviation) = (self.mean.mean(), self.deviation.mean());
+        let lone = (self.last - mean).abs() <= LONE_DEVIATIONS * deviation;
+        self.last = x;
+        // Deviations of what stands still are too small to measure by.
+        let lone = lone && self.still.mean() < STILL;
+        let reach = deviation * if lone { LONE_DEVIATIONS } else { MAX_DEVIATIONS };
         let x = if reach > 0.0 && self.mean.seen() > BOUNDED_AFTER {
             x.clamp(mean - reach, mean + reach)
         } else {

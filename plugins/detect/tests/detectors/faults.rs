@@ -63,6 +63,32 @@ fn judge(fault: Fault, seeds: std::ops::Range<u64>, tier: Tier) -> Tally {
     tally
 }
 
+/// However far a lone row is: what comes after it is as it was, and the next spike is found.
+#[test]
+fn an_absurd_row_is_one_alarm() {
+    let (mut runs, mut echoes, mut missed) = (0, 0, 0);
+    for tier in [Tier::Cheap, Tier::Full] {
+        for (seed, far) in (0..20).zip([1e3, 1e4, -1e5, 1e7, 1e12].into_iter().cycle()) {
+            for at in [300, 500, 1000] {
+                let mut random = Random::new(seed);
+                let values = (0..at + 400).map(|_| 100.0 + 5.0 * random.normal());
+                let mut values: Vec<_> = values.collect();
+                values[at] = 100.0 + 5.0 * far;
+                values[at + 300] = 100.0 + 5.0 * 30.0;
+                let times_ns = (0..).map(|row| row * 60_000_000_000).take(values.len()).collect();
+                let series = Series { times_ns, values, sigma: 5.0, period: None };
+                let alarms = alarms(&series, tier);
+                assert!(alarms.contains(&at), "{far} after {at} rows, seed {seed}");
+                runs += 1;
+                echoes += alarms.iter().filter(|row| (at + 1..at + 300).contains(*row)).count();
+                missed += usize::from(!alarms.contains(&(at + 300)));
+            }
+        }
+    }
+    println!("{echoes} alarms in the 300 rows after and {missed} spikes missed in {runs} runs");
+    assert!(5 * echoes <= runs && missed == 0, "{echoes} and {missed} of {runs}");
+}
+
 fn hold(tier: Tier, seeds: std::ops::Range<u64>) {
     let mut report = String::new();
     let mut bad = false;

@@ -175,7 +175,7 @@ impl Plugin for Dao {
     }
 
     fn save(&self) -> Result<Vec<u8>, Error> {
-        let sent = if let Role::Writer(writer) = &self.role { writer.sent } else { 0 };
+        let sent = if let Role::Writer(writer) = &self.role { writer.resumes_at() } else { 0 };
         keep::write(&self.influence, sent, &self.waiting)
     }
 

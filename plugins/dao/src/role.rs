@@ -4,6 +4,8 @@
 //! state from them, and hands votes on. Nothing is believed for having come: parts are signed by the writer, votes by
 //! who voted.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shimmer_governor::{MAX_PART_BYTES, MemberKey, Part, Secret};
@@ -22,8 +24,11 @@ pub(crate) const WANT_KIND: &str = "dao.want";
 
 /// Parts sent at once; the rest follows with the next tick.
 const AT_ONCE: usize = 64;
-/// Ticks between two repetitions, 30 s: whoever takes part can ask for the whole log.
+/// Ticks between two repetitions of the same bytes, 30 s, and for each part of them one more second. Whoever takes part
+/// can ask for the whole log: over time that costs one part a second, however long the log is, whoever asks and how
+/// often. Whoever asks meanwhile finds in the mesh what was repeated just now.
 const REST: u32 = 300;
+const REST_OF_PART: u32 = 10;
 
 /// What this node is.
 pub(crate) enum Role {
@@ -42,7 +47,11 @@ pub(crate) struct Writer {
     pub(crate) sent: u64,
     /// From where somebody wants them again.
     wanted: Option<u64>,
-    /// Ticks until that may happen.
+    /// What is being repeated.
+    again: Range<u64>,
+    /// From here on everything was sent since the last rest began.
+    fresh: u64,
+    /// Ticks until that may be repeated.
     rest: u32,
 }
 
@@ -83,7 +92,7 @@ impl Role {
 
 impl Writer {
     pub(crate) const fn new(secret: Secret) -> Self {
-        Self { secret, sent: 0, wanted: None, rest: 0 }
+        Self { secret, sent: 0, wanted: None, again: 0..0, fresh: 0, rest: 0 }
     }
 
     /// Goes on with `log`; one that is shorter than what was sent is another one.
@@ -93,6 +102,11 @@ impl Writer {
         }
     }
 
+    /// From where another life goes on: a repetition that is under way is not lost.
+    pub(crate) fn resumes_at(&self) -> u64 {
+        if self.again.is_empty() { self.sent } else { self.again.start }
+    }
+
     /// Somebody lacks something.
     pub(crate) fn hear(&mut self, want: &Want) {
         if want.writer == self.secret.key() {
@@ -100,31 +114,47 @@ impl Writer {
         }
     }
 
-    /// Begins again from where it is wanted, unless that was done just before.
+    /// Begins to repeat what is wanted, but for what was sent just before.
     pub(crate) fn tick(&mut self) {
         self.rest = self.rest.saturating_sub(1);
-        if self.rest == 0
-            && let Some(offset) = self.wanted.take()
-            && offset < self.sent
+        if !self.again.is_empty() {
+            return;
+        }
+        let rested = self.rest == 0;
+        if rested {
+            self.fresh = self.sent;
+        }
+        if let Some(offset) = self.wanted.take_if(|offset| rested || *offset < self.fresh)
+            && offset < self.fresh
         {
-            self.sent = offset;
-            self.rest = REST;
+            self.again = offset..self.fresh;
+            self.fresh = offset;
+            self.rest = self.rest.max(REST);
         }
     }
 
-    /// Sends what is new. What fails is sent next time.
+    /// Sends what is new, and then what is repeated. What fails is sent next time.
     pub(crate) fn send(&mut self, log: &Log, meters: &Meters, host: &Host) -> Result<(), Error> {
         for _ in 0..AT_ONCE {
-            let bytes = log.bytes(self.sent, MAX_PART_BYTES);
+            let new = self.sent < log.end();
+            let (offset, end) =
+                if new { (self.sent, log.end()) } else { (self.again.start, self.again.end) };
+            let most = end.saturating_sub(offset).min(MAX_PART_BYTES as u64) as usize;
+            let bytes = log.bytes(offset, most);
             let bytes =
                 bytes.map_err(|error| Error::Busy(format!("the log cannot be read: {error}")))?;
             if bytes.is_empty() {
                 break;
             }
-            let part = Part::sign(self.sent, &bytes, &self.secret);
+            let part = Part::sign(offset, &bytes, &self.secret);
             host.event(LOG_KIND).data(&part).emit()?;
             meters.part("sent");
-            self.sent += bytes.len() as u64;
+            if new {
+                self.sent += bytes.len() as u64;
+            } else {
+                self.again.start += bytes.len() as u64;
+                self.rest = self.rest.saturating_add(REST_OF_PART);
+            }
         }
         Ok(())
     }

@@ -8,9 +8,10 @@ use shimmer_sdk::testing::{Effect, Input};
 
 use super::{ACTIVE, EXECUTED, Home, OVER, body, manual, open, secret};
 
-/// Ticks until what is missing is asked for, and until the writer repeats again.
+/// Ticks until what is missing is asked for, and until the writer repeats again, with some more for each part.
 const PATIENCE: usize = 50;
 const REST: usize = 300;
+const REST_OF_PART: usize = 10;
 
 fn writers() -> Secret {
     Secret::from_bytes(&[42; 32])
@@ -135,17 +136,45 @@ fn what_is_missing_is_asked_for_and_comes_again() {
     ticks(&mut follower, 20 * PATIENCE);
     assert!(sent(&mut follower, "dao.want").is_empty(), "nothing is missing");
 
-    // Whoever takes part can ask; the writer repeats once in a while.
-    let whole = Input::new("dao.want", 0.0).data(&json!({"writer": writers().key(), "offset": 0}));
     let foreign = json!({"writer": secret(1).key(), "offset": 0});
-    writer.bench.feed(&[whole.clone(), Input::new("dao.want", 0.0).data(&foreign)]).unwrap();
-    ticks(&mut writer, REST - 1);
-    assert!(sent(&mut writer, "dao.log").is_empty(), "it rests");
-    ticks(&mut writer, 1);
-    assert_eq!(sent(&mut writer, "dao.log").len(), parts.len());
     writer.bench.feed(&[Input::new("dao.want", 0.0).data(&foreign)]).unwrap();
-    ticks(&mut writer, 2 * REST);
+    ticks(&mut writer, 9 * REST);
     assert!(sent(&mut writer, "dao.log").is_empty(), "that was another writer's");
+}
+
+#[test]
+fn the_same_bytes_are_repeated_once_in_a_while_whoever_asks() {
+    let mut writer = writer();
+    ticks(&mut writer, 1);
+    let parts = sent(&mut writer, "dao.log");
+    let want = |offset: usize| {
+        Input::new("dao.want", 0.0).data(&json!({"writer": writers().key(), "offset": offset}))
+    };
+    let asked = |writer: &mut Home, offset: usize| {
+        writer.bench.feed(&[want(offset), want(offset)]).unwrap();
+        ticks(writer, 1);
+        sent(writer, "dao.log").len()
+    };
+    let (all, end) = (parts.len(), log(&writer, "audit.ndjson").len());
+    assert_eq!(asked(&mut writer, end), 0, "nothing is lacking");
+    // Whoever lacks more gets the rest of it, at once.
+    assert_eq!(asked(&mut writer, 2 * 384), all - 2);
+    assert_eq!(asked(&mut writer, 384), 1);
+    assert_eq!(asked(&mut writer, 0), 1);
+    // For the others it is in the mesh.
+    let pause = REST + REST_OF_PART * all - 3;
+    let rounds = 5;
+    let mut repeated = 0;
+    for tick in 0..rounds * (REST + REST_OF_PART * all) {
+        let count = asked(&mut writer, if tick % 2 == 0 { 0 } else { 384 });
+        assert!(count == 0 || tick + 1 >= pause, "tick {tick}");
+        repeated += count;
+    }
+    assert_eq!(repeated, rounds * all, "a part a second at most");
+    // What is new never waits.
+    writer.propose(&body("t", "s", 0.9));
+    ticks(&mut writer, 1);
+    assert!(!sent(&mut writer, "dao.log").is_empty());
 }
 
 #[test]

@@ -22,9 +22,12 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::config::Token;
 use crate::dial::GatewayAddress;
+use crate::net::{GRACE, Porch};
 
 /// Connections of either direction.
 const MAX_PEERS: usize = 64;
+/// Strangers whose handshake is not over.
+const MAX_STRANGERS: usize = 64;
 /// Time for the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Packets that wait for one peer; further ones are lost to it.
@@ -209,24 +212,31 @@ async fn serve(
         listener.set_nonblocking(true).ok()?;
         TcpListener::from_std(listener).ok()
     });
+    // Who has no token yet takes no place from those who have.
+    let porch = Porch::new(MAX_STRANGERS, GRACE);
     loop {
         tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
-            socket = accept(listener.as_ref()) => {
+            socket = accept(listener.as_ref(), &porch) => {
                 let Some(socket) = socket else { continue };
-                // Without room it is closed unread: whoever floods the door learns no more than that.
-                match Arc::clone(&shared.room).try_acquire_owned() {
-                    Ok(room) => drop(tokio::spawn(admit::welcome(Arc::clone(&shared), socket, room))),
-                    Err(_) => shared.hear(Heard::TurnedAway(Reason::Transport)).await,
-                }
+                let handshake = porch.enter(admit::shake_hands(Arc::clone(&shared), socket));
+                let shared = Arc::clone(&shared);
+                drop(tokio::spawn(async move {
+                    match handshake.await {
+                        Some(Ok((socket, _room))) => talk::run(&shared, socket).await,
+                        Some(Err(reason)) => shared.hear(Heard::TurnedAway(reason)).await,
+                        None => shared.hear(Heard::TurnedAway(Reason::Transport)).await,
+                    }
+                }));
             }
         }
     }
 }
 
-/// The next connection; none ever without a listener.
-async fn accept(listener: Option<&TcpListener>) -> Option<TcpStream> {
+/// The next connection for which there is room; none ever without a listener.
+async fn accept(listener: Option<&TcpListener>, porch: &Porch) -> Option<TcpStream> {
     let Some(listener) = listener else { return std::future::pending().await };
+    porch.room().await;
     match listener.accept().await {
         Ok((socket, _)) => Some(socket),
         Err(_) => {

@@ -9,40 +9,43 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use shimmer_mesh::Reason;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::header::{
     AUTHORIZATION, CONTENT_TYPE, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE,
 };
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, StatusCode};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
-use super::{HANDSHAKE, Heard, Porter, Shared, talk, websocket};
+use super::{HANDSHAKE, Porter, Shared, websocket};
 
 /// The subprotocol that a browser asks for beside its token.
 const PROTOCOL: &str = "shimmer";
 /// What stands before a browser's token.
 const BEARER: &str = "bearer.";
 
-/// Admits a connection and talks on it until it ends.
-pub(super) async fn welcome(shared: Arc<Shared>, socket: TcpStream, room: OwnedSemaphorePermit) {
+/// A connection whose token is good, with its place among the others; why there is none.
+pub(super) async fn shake_hands(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+) -> Result<(WebSocketStream<TcpStream>, OwnedSemaphorePermit), Reason> {
     drop(socket.set_nodelay(true));
-    let by = Arc::clone(&shared);
-    let mut refused = None;
+    let (mut refused, mut place) = (None, None);
     let door = |request: &Request, response: Response| {
-        admit(&by.porter, request.headers(), response).map_err(|(reason, response)| {
+        let admitted = admit(&shared.porter, request.headers(), response).and_then(|response| {
+            place = Arc::clone(&shared.room).try_acquire_owned().ok();
+            let full = (Reason::Transport, refusal(StatusCode::SERVICE_UNAVAILABLE));
+            place.is_some().then_some(response).ok_or(full)
+        });
+        admitted.map_err(|(reason, response)| {
             refused = Some(reason);
             response
         })
     };
     let handshake = accept_hdr_async_with_config(socket, door, Some(websocket()));
-    match tokio::time::timeout(HANDSHAKE, handshake).await {
-        Ok(Ok(socket)) => talk::run(&shared, socket).await,
-        Ok(Err(_)) | Err(_) => {
-            let reason = refused.unwrap_or(Reason::Transport);
-            shared.hear(Heard::TurnedAway(reason)).await;
-        }
+    match (tokio::time::timeout(HANDSHAKE, handshake).await, place) {
+        (Ok(Ok(socket)), Some(place)) => Ok((socket, place)),
+        _ => Err(refused.unwrap_or(Reason::Transport)),
     }
-    drop(room);
 }
 
 fn admit(
@@ -84,7 +87,7 @@ fn refusal(status: StatusCode) -> ErrorResponse {
         StatusCode::UNAUTHORIZED => {
             "send a token of this node as Authorization: Bearer TOKEN, or from a browser as the subprotocols shimmer and bearer.TOKEN in base64url"
         }
-        _ => "the node cannot look at tokens now; come again",
+        _ => "the node cannot look at tokens now, or has no room for one more; come again",
     };
     let body = format!(
         r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{detail}"}}"#,

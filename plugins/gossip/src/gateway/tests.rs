@@ -169,6 +169,22 @@ fn connections_are_bounded() {
 }
 
 #[test]
+fn those_without_a_token_keep_nobody_out() {
+    let (gateway, heard) = gateway();
+    let at = gateway.listens_at().unwrap();
+    let silent: Vec<_> =
+        (0..2 * MAX_STRANGERS).map(|_| std::net::TcpStream::connect(at).unwrap()).collect();
+    let begun = std::time::Instant::now();
+    run(async {
+        enter(&gateway).await;
+    });
+    // Nor does anybody wait until the handshakes of all of them are given up.
+    assert!(begun.elapsed() < HANDSHAKE, "{:?}", begun.elapsed());
+    assert!(matches!(heard.recv(), Ok(Heard::TurnedAway(Reason::Transport))));
+    drop(silent);
+}
+
+#[test]
 fn gateways_dial_each_other() {
     let (there, heard) = gateway();
     let plan = Plan {

@@ -2,23 +2,32 @@
 //!
 //! The rule: strangers that dawdle never keep others out. When the door is full, whoever has stood in it longest
 //! leaves, but not before it had time for an honest handshake; until then newcomers wait in the kernel's queue.
+//!
+//! [`Porch`] is that for any listener; [`Door`] puts it before a transport of libp2p.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use libp2p::Multiaddr;
 use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::futures::future::{AbortHandle, Abortable, BoxFuture, FutureExt};
 
+/// Time that a stranger in a door has for an honest handshake, however many wait behind it.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
+
+/// Where strangers stand until they are let in. Cloning shares it; one listener at a time waits for room in it.
+#[derive(Clone)]
+pub(crate) struct Porch(Arc<Mutex<Room>>);
+
 /// A transport behind a door.
 pub(crate) struct Door<T> {
     inner: T,
-    room: Arc<Mutex<Room>>,
+    porch: Porch,
     /// Wakes the door when the one who stood longest may be sent away.
     clock: Pin<Box<tokio::time::Sleep>>,
 }
@@ -41,7 +50,7 @@ struct Stranger {
 /// Leaves the door when the handshake is over, however it ends.
 struct Place {
     id: u64,
-    room: Arc<Mutex<Room>>,
+    porch: Porch,
 }
 
 /// What a full door does about one more.
@@ -53,15 +62,58 @@ enum Enter {
     In(Duration),
 }
 
-impl<T> Door<T> {
-    /// Puts `inner` behind a door for `most` at once, each of whom has at least `grace`.
-    pub(crate) fn new(inner: T, most: usize, grace: Duration) -> Self {
+impl Porch {
+    /// Room for `most` at once, each of whom has at least `grace`.
+    pub(crate) fn new(most: usize, grace: Duration) -> Self {
         let room = Room { standing: VecDeque::new(), most, grace, next: 0, waker: None };
-        Self {
-            inner,
-            room: Arc::new(Mutex::new(room)),
-            clock: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        Self(Arc::new(Mutex::new(room)))
+    }
+
+    /// Waits until one more may enter.
+    pub(crate) async fn room(&self) {
+        let mut clock = pin!(tokio::time::sleep(Duration::ZERO));
+        poll_fn(|cx| self.poll_room(clock.as_mut(), cx)).await;
+    }
+
+    fn poll_room(&self, mut clock: Pin<&mut tokio::time::Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let enter = {
+            let mut room = self.lock();
+            room.waker = Some(cx.waker().clone());
+            room.may_enter(now)
+        };
+        let Enter::In(wait) = enter else { return Poll::Ready(()) };
+        clock.as_mut().reset((now + wait).into());
+        if clock.poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
         }
+        Poll::Pending
+    }
+
+    /// One more stands here from now on, until its handshake is over; `None` if it had to leave for another.
+    pub(crate) fn enter<F: Future>(
+        &self,
+        handshake: F,
+    ) -> impl Future<Output = Option<F::Output>> + use<F> {
+        let (leave, registration) = AbortHandle::new_pair();
+        let id = self.lock().enter(leave, Instant::now());
+        let place = Place { id, porch: self.clone() };
+        async move {
+            let _place = place;
+            Abortable::new(handshake, registration).await.ok()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Room> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Door<T> {
+    /// Puts `inner` behind a door for `most` at once.
+    pub(crate) fn new(inner: T, most: usize) -> Self {
+        let clock = Box::pin(tokio::time::sleep(Duration::ZERO));
+        Self { inner, porch: Porch::new(most, GRACE), clock }
     }
 }
 
@@ -93,7 +145,7 @@ impl Room {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut room = lock(&self.room);
+        let mut room = self.porch.lock();
         room.standing.retain(|stranger| stranger.id != self.id);
         if let Some(waker) = room.waker.take() {
             waker.wake();
@@ -136,52 +188,16 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<TransportEvent<Self::ListenerUpgrade, io::Error>> {
-        let now = Instant::now();
-        let enter = {
-            let mut room = lock(&self.room);
-            room.waker = Some(cx.waker().clone());
-            room.may_enter(now)
+        let this = &mut *self;
+        ready!(this.porch.poll_room(this.clock.as_mut(), cx));
+        let event = ready!(Pin::new(&mut this.inner).poll(cx));
+        let through = |upgrade| {
+            let handshake = this.porch.enter(upgrade);
+            let sent_away = || Err(io::Error::new(io::ErrorKind::TimedOut, "sent away for others"));
+            async move { handshake.await.unwrap_or_else(sent_away) }.boxed()
         };
-        if let Enter::In(wait) = enter {
-            self.clock.as_mut().reset((now + wait).into());
-            if self.clock.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let event = match Pin::new(&mut self.inner).poll(cx) {
-            Poll::Ready(event) => event,
-            Poll::Pending => return Poll::Pending,
-        };
-        let room = Arc::clone(&self.room);
-        Poll::Ready(event.map_upgrade(|upgrade| through(upgrade, room, now)))
+        Poll::Ready(event.map_upgrade(through))
     }
-}
-
-/// The handshake of one who stands in the door.
-fn through<F, O>(
-    upgrade: F,
-    room: Arc<Mutex<Room>>,
-    now: Instant,
-) -> BoxFuture<'static, io::Result<O>>
-where
-    F: Future<Output = io::Result<O>> + Send + 'static,
-    O: Send + 'static,
-{
-    let (leave, registration) = AbortHandle::new_pair();
-    let id = lock(&room).enter(leave, now);
-    let place = Place { id, room };
-    async move {
-        let _place = place;
-        let sent_away = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "sent away for others"));
-        Abortable::new(upgrade, registration).await.unwrap_or_else(sent_away)
-    }
-    .boxed()
-}
-
-fn lock(room: &Mutex<Room>) -> std::sync::MutexGuard<'_, Room> {
-    room.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(crate) use address::Address;
 #[cfg(test)]
 pub(crate) use bucket::Rate;
 pub(crate) use config::{Limits, MAX_CONFIGURED, NetConfig};
+pub(crate) use door::{GRACE, Porch};
 #[cfg(test)]
 pub(crate) use event::NotPublished;
 pub(crate) use event::{Asked, Direction, Event, PeerInfo, Reason, RequestFailed, RequestId};

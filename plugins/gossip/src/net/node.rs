@@ -41,8 +41,6 @@ use super::transport;
 const ASK: StreamProtocol = StreamProtocol::new("/shimmer/ask/1");
 /// Protocol of [`hello`].
 const HELLO: StreamProtocol = StreamProtocol::new("/shimmer/hello/1");
-/// Time that a stranger in the door has for an honest handshake, however many wait behind it.
-const DOOR_GRACE: Duration = Duration::from_millis(500);
 /// How often peers are looked over.
 const ROUND: Duration = Duration::from_secs(1);
 /// How soon full events are tried again.
@@ -163,8 +161,7 @@ impl Node {
             .map_err(|_| "the node's key is no Ed25519 key".to_owned())?;
         let limits = config.limits.clone();
         let transport = transport::build(&identity, config.shared.as_ref(), limits.handshake);
-        let transport =
-            Door::new(transport.map_err(said)?, limits.pending_inbound, DOOR_GRACE).boxed();
+        let transport = Door::new(transport.map_err(said)?, limits.pending_inbound).boxed();
         let behaviour = behaviour(&config, &counters)?;
         let settings = swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(IDLE)

@@ -191,6 +191,30 @@ impl Disk {
         Ok(out)
     }
 
+    /// Forgets these logs. Their envelopes make room in their turn, as all do, and belong to no log until then.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(crate) fn forget(&self, logs: &[LogKey]) -> Result<(), DiskError> {
+        let write = self.begin()?;
+        {
+            let mut table = write.open_table(LOGS).map_err(failed)?;
+            let mut dropped = write.open_table(DROPPED).map_err(failed)?;
+            for log in logs {
+                let row = table.remove((log.origin.as_bytes(), log.epoch)).map_err(failed)?;
+                if let Some(row) = row {
+                    dropped.remove(row.value().0).map_err(failed)?;
+                }
+            }
+        }
+        write.commit().map_err(failed)?;
+        let mut index = self.index();
+        for log in logs {
+            index.numbers.remove(log);
+        }
+        Ok(())
+    }
+
     /// A write whose commit does not wait for the disk.
     fn begin(&self) -> Result<WriteTransaction, DiskError> {
         let mut write = self.database.begin_write().map_err(failed)?;
@@ -260,8 +284,11 @@ fn begin(database: &Database) -> Result<Index, DiskError> {
         let order = write.open_table(ORDER).map_err(failed)?;
         for row in order.iter().map_err(failed)? {
             let (at, value) = row.map_err(failed)?;
+            let (number, _, weight) = value.value();
+            // A log that was forgotten leaves envelopes behind: its number is not another's before they are gone.
+            index.next_number = index.next_number.max(number + 1);
             index.count += 1;
-            index.bytes += u64::from(value.value().2);
+            index.bytes += u64::from(weight);
             index.next_order = at.value() + 1;
         }
         let unsigned = write.open_table(UNSIGNED).map_err(failed)?;
@@ -371,7 +398,7 @@ impl Store for Disk {
                 left -= u64::from(weight).min(left);
                 count += 1;
             }
-            for (number, set) in &gone {
+            for (number, set) in gone.iter().filter(|(number, _)| names.contains_key(number)) {
                 let mut all = read_ranges(dropped.get(number).map_err(failed)?.map(|v| v.value()));
                 all.extend(set);
                 dropped.insert(number, all.ranges().to_vec()).map_err(failed)?;

@@ -334,6 +334,10 @@ impl State {
         if self.takes_own() && inlets.own.is_empty() {
             self.flushes.extend(inlets.flush.try_iter().take(TURN));
         }
+        let forgotten = self.node.take_forgotten();
+        if !forgotten.is_empty() {
+            drop(self.tasks.send(Task::Forget(forgotten)));
+        }
         self.flush_if_settled();
         self.shown.lock().counters = self.node.counters().clone();
         true

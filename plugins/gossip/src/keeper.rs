@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use shimmer_mesh::{Id, Origin, Span, Store, Verified};
+use shimmer_mesh::{Id, LogKey, Origin, Span, Store, Verified};
 use shimmer_sdk::Host;
 
 use crate::disk::Disk;
@@ -31,6 +31,8 @@ pub(crate) enum Task {
     Unsigned(Vec<UnsignedId>),
     /// Remember what these are called.
     Labels(Vec<(Origin, Box<str>)>),
+    /// Nobody asks for these logs any more.
+    Forget(Vec<LogKey>),
     /// Answer when all before is on the disk.
     Flush(Sender<bool>),
 }
@@ -114,6 +116,11 @@ impl Keeper {
             }
             Task::Labels(labels) => {
                 let result = self.disk.put_labels(&labels);
+                self.dirty_since.get_or_insert_with(Instant::now);
+                self.tell(result.err());
+            }
+            Task::Forget(logs) => {
+                let result = self.disk.forget(&logs);
                 self.dirty_since.get_or_insert_with(Instant::now);
                 self.tell(result.err());
             }

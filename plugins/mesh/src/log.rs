@@ -102,6 +102,8 @@ pub(crate) struct Logs {
     change: u64,
     /// Known here, and to be fetched all the same.
     doubted: Option<Id>,
+    /// Logs that others took the place of, until somebody asks.
+    forgotten: Vec<LogKey>,
 }
 
 impl Logs {
@@ -201,6 +203,11 @@ impl Logs {
             writer.epochs -= 1;
             writer.floor = oldest.epoch + 1;
         }
+        self.forgotten.push(oldest);
+    }
+
+    pub(crate) fn take_forgotten(&mut self) -> Vec<LogKey> {
+        std::mem::take(&mut self.forgotten)
     }
 
     fn touch(&mut self, key: LogKey) {
@@ -215,7 +222,11 @@ impl Logs {
 
     /// It is in the store. Whether its log is still known.
     pub(crate) fn stored(&mut self, id: Id, shown: Shown) -> bool {
-        let Some(log) = self.logs.get_mut(&id.log) else { return false };
+        let Some(log) = self.logs.get_mut(&id.log) else {
+            // It was forgotten while this was on its way, so that the store has it again.
+            self.forgotten.push(id.log);
+            return false;
+        };
         log.pending.remove(id.seq, id.seq);
         log.have.insert(id.seq, id.seq);
         if shown == Shown::All {

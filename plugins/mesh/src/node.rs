@@ -279,6 +279,13 @@ impl Node {
         }
     }
 
+    /// Logs that are known no longer, since newer epochs took their places: the store need not remember them. To be
+    /// asked often; between two calls there is one for each new epoch at most, and for each envelope that was stored.
+    #[must_use]
+    pub fn take_forgotten(&mut self) -> Vec<LogKey> {
+        self.logs.take_forgotten()
+    }
+
     /// A peer is there. Whether there was room: one beyond the bound takes part in the fast path alone.
     pub fn connected(&mut self, peer: Peer, now_ms: u64) -> bool {
         self.sync.connected(peer, &self.logs, now_ms)

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use shimmer_mesh::{Author, Keys, MemoryStore};
+use shimmer_mesh::{Author, Config, Keys, MAX_EPOCHS, MemoryStore, Node};
 
 use super::*;
 
@@ -81,6 +81,62 @@ fn a_copy_of_the_file_after_a_flush_holds_everything() {
     let (after, aside) = Disk::open(&copy).unwrap();
     assert_eq!((after.count(), aside), (100, None));
     assert_eq!(after.recent(3).unwrap(), envelopes[97..]);
+}
+
+/// Rows about logs, rows about what was dropped of them, and logs in memory.
+fn rows(disk: &Disk) -> [u64; 3] {
+    let read = disk.database.begin_read().unwrap();
+    let logs = read.open_table(LOGS).unwrap().len().unwrap();
+    let dropped = read.open_table(DROPPED).unwrap().len().unwrap();
+    [logs, dropped, disk.index().numbers.len() as u64]
+}
+
+#[test]
+fn thousands_of_epochs_of_a_key_leave_no_more_than_the_last() {
+    const EPOCHS: u64 = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let (mut disk, _) = Disk::open(&path).unwrap();
+    let mut node = Node::new(Config::default(), 1);
+    let keep = |node: &mut Node, disk: &mut Disk, envelope: Verified| {
+        let (id, weight) = (envelope.id, envelope.weight() as u64);
+        disk.put(&[envelope]).unwrap();
+        node.stored([id], 0);
+        disk.forget(&node.take_forgotten()).unwrap();
+        weight
+    };
+    let mut late = Vec::new();
+    for epoch in 1..=EPOCHS {
+        let mut author = author(1, epoch);
+        let [first, second] = [author.sign("{}").unwrap(), author.sign("{}").unwrap()];
+        assert_eq!(node.receive(&[first.clone(), second.clone()], 0).fresh.len(), 2);
+        late.push(second);
+        let weight = keep(&mut node, &mut disk, first);
+        // The disk takes it when its log is gone already.
+        if epoch > MAX_EPOCHS as u64 {
+            keep(&mut node, &mut disk, late.remove(0));
+        }
+        if epoch % 100 == 0 {
+            node.pruned(disk.prune(40 * weight).unwrap());
+        }
+    }
+    let most = MAX_EPOCHS as u64;
+    let [logs, dropped, in_memory] = rows(&disk);
+    assert!(logs <= most && dropped <= most && in_memory <= most, "{:?}", rows(&disk));
+    assert_eq!(disk.count(), 40, "what belongs to no log is kept as long as all else");
+
+    drop(disk);
+    let (mut disk, _) = Disk::open(&path).unwrap();
+    assert_eq!(rows(&disk), [logs, dropped, logs]);
+    // Nor does a new log take anything over.
+    let new = signed(&mut author(2, 1), 5);
+    disk.put(&new).unwrap();
+    assert_eq!(disk.count(), 45);
+    let span = Span { log: new[0].id.log, low: 0, high: u64::MAX };
+    disk.prune(new.iter().map(|one| one.weight() as u64).sum()).unwrap();
+    let mut read = Vec::new();
+    disk.read(span, usize::MAX, &mut read).unwrap();
+    assert_eq!((read, disk.count()), (new, 5));
 }
 
 #[test]

@@ -41,7 +41,8 @@ pub struct RelayOutcome {
     /// Its sequence here, 0 unless `status` is [`Status::OK`].
     pub seq: u64,
     /// `OK` stored or known, `INVALID` breaks the rules of events here, its length among them, `DENIED` its origin is
-    /// not granted, `LIMIT` it brings a new name and the table of names is full: it may fit later.
+    /// not granted, `LIMIT` it brings a new name, and half of the table of names is in use, which is all that
+    /// other nodes may fill.
     pub status: Status,
     /// 1 if it had been stored before: (`origin`, `source`, `event_id`) is known.
     pub duplicate: u32,

@@ -66,7 +66,7 @@ impl Relay {
         if entries.is_empty() {
             return Ok(results);
         }
-        let submission = Submission { entries: &entries, cursor: None, reserve: Reserve::Ingest };
+        let submission = Submission { entries: &entries, cursor: None, reserve: Reserve::Relayed };
         let mut outcomes = Vec::with_capacity(entries.len());
         producer.publish(&submission, &mut outcomes).map_err(|error| match error {
             PublishError::Full => Status::BUSY,

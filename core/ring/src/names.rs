@@ -234,7 +234,15 @@ pub(crate) struct Interner {
     all_live_until: u64,
     /// Names looked up lately, by a few bits of their signature.
     memo: Box<[Memo; MEMOS]>,
+    /// New names that relayed events may bring before names in use are counted anew.
+    relayed_left: u64,
+    /// No such count before the oldest kept sequence reaches this.
+    recount_at: u64,
 }
+
+/// Names are counted anew for relayed events after this part of the table's size in sequences, so that a flood of new
+/// names does not make each event look at the whole table.
+const RECOUNT: u64 = 64;
 
 /// How many looked-up names are kept: those of a busy minute, in a few pages.
 const MEMOS: usize = 256;
@@ -295,7 +303,15 @@ impl Interner {
     pub(crate) fn new(index: std::sync::Arc<NameIndex>) -> Self {
         let count = index.table.count as usize;
         let memo = Box::new([Memo::default(); MEMOS]);
-        Self { index, last_used: vec![0; count].into(), hand: 1, all_live_until: 0, memo }
+        Self {
+            index,
+            last_used: vec![0; count].into(),
+            hand: 1,
+            all_live_until: 0,
+            memo,
+            relayed_left: 0,
+            recount_at: 0,
+        }
     }
 
     /// The id of `name` as used by event `seq`; `None` when every name is in use by an event not
@@ -318,6 +334,36 @@ impl Interner {
             return Some(memo.id);
         }
         self.look_up(name, signature, seq, oldest)
+    }
+
+    /// As [`intern`](Self::intern), for an event that another node took: a name that is not in use is taken in only
+    /// while less than half of the names are. Beyond that the names are for what is posted here.
+    pub(crate) fn intern_relayed(&mut self, name: &str, seq: u64, oldest: u64) -> Option<u32> {
+        if name.is_empty() {
+            return Some(EMPTY);
+        }
+        let table = &self.index.table;
+        let hash = self.index.hash(name);
+        let found = self.index.probe(hash, |slot| table.bytes(slot) == name.as_bytes());
+        // One that is only left over from events that are gone counts as new: it would live again.
+        let in_use = found.is_ok_and(|slot| self.last_used[slot as usize] >= oldest);
+        if !in_use && !self.may_relay(oldest) {
+            return None;
+        }
+        let id = self.look_up(name, Signature::of(name), seq, oldest)?;
+        self.relayed_left -= u64::from(!in_use);
+        Some(id)
+    }
+
+    /// Whether one more name may come into use by relayed events.
+    fn may_relay(&mut self, oldest: u64) -> bool {
+        if self.relayed_left == 0 && oldest >= self.recount_at {
+            let live = self.last_used.iter().filter(|used| **used >= oldest).count() as u64;
+            let count = self.index.table.count;
+            self.relayed_left = (count / 2).saturating_sub(live);
+            self.recount_at = oldest + (count / RECOUNT).max(1);
+        }
+        self.relayed_left > 0
     }
 
     /// As [`intern`](Self::intern), of a name that was not looked up lately.

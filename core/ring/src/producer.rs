@@ -50,7 +50,7 @@ pub enum Outcome {
     Stored(u64),
     /// It is remembered under this sequence, and was not stored again.
     Duplicate(u64),
-    /// It brings a new name, and every name of the table is in use.
+    /// It brings a new name, and every name of the table is in use; half of them for [`Reserve::Relayed`].
     NamesFull,
 }
 
@@ -62,6 +62,8 @@ pub enum Reserve {
     Unasked,
     /// Seven eighths: what comes from outside.
     Ingest,
+    /// As much, and of the names half: what other nodes took. They cannot use up the names of this one.
+    Relayed,
     /// All of it: what consumers emit as they move on, so that they never wait for the outside.
     Effects,
 }

@@ -58,7 +58,7 @@ impl Room {
     pub(crate) fn limits(&self, reserve: Reserve) -> Limits {
         match reserve {
             Reserve::Unasked => self.unasked,
-            Reserve::Ingest => self.ingest,
+            Reserve::Ingest | Reserve::Relayed => self.ingest,
             Reserve::Effects => self.whole,
         }
     }

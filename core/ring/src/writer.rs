@@ -108,7 +108,11 @@ impl Writer {
             if matches!(outcome, Outcome::Duplicate(_)) {
                 continue;
             }
-            *outcome = self.store(entry, *key, (first + stored, &digits), &mut text);
+            // The plan took every event for one without names.
+            let Some(names) = self.intern(entry, first + stored, submission.reserve) else {
+                continue;
+            };
+            *outcome = self.store(entry, (*key, names), (first + stored, &digits), &mut text);
             if matches!(outcome, Outcome::Stored(_)) {
                 stored += 1;
                 digits.step();
@@ -244,13 +248,11 @@ impl Writer {
     fn store(
         &mut self,
         entry: &Entry<'_>,
-        key: EventKey,
+        (key, names): (EventKey, [u32; 4]),
         (seq, digits): (u64, &Decimal),
         places: &mut TextPlan,
     ) -> Outcome {
-        let Some([kind, subject, source, origin]) = self.intern(entry, seq) else {
-            return Outcome::NamesFull;
-        };
+        let [kind, subject, source, origin] = names;
         // The plan has looked for the key; only one of the same submission can have come between.
         if let Err(first) = self.dedup.remember(key, seq) {
             return Outcome::Duplicate(first);
@@ -279,17 +281,30 @@ impl Writer {
         columns.write_text(text_offset, &text);
         columns.store(&meta);
         if let Some(journal) = &mut self.journal {
-            let names = [entry.kind, entry.subject, entry.source, entry.origin];
+            let texts = [entry.kind, entry.subject, entry.source, entry.origin];
             let text = columns.written(text_offset, meta.text_len);
-            let event = RecordEvent { meta, key, names, text };
-            journal.event(&event, Some([kind, subject, source, origin]));
+            let event = RecordEvent { meta, key, names: texts, text };
+            journal.event(&event, Some(names));
         }
         Outcome::Stored(seq)
     }
 
-    fn intern(&mut self, entry: &Entry<'_>, seq: u64) -> Option<[u32; 4]> {
+    #[inline(always)]
+    fn intern(&mut self, entry: &Entry<'_>, seq: u64, reserve: Reserve) -> Option<[u32; 4]> {
         let names = [entry.kind, entry.subject, entry.source, entry.origin];
+        if reserve == Reserve::Relayed {
+            return self.intern_relayed(names, seq);
+        }
         self.intern_all(names, seq)
+    }
+
+    #[inline(never)]
+    fn intern_relayed(&mut self, names: [&str; 4], seq: u64) -> Option<[u32; 4]> {
+        let mut ids = [0; 4];
+        for (id, name) in ids.iter_mut().zip(names) {
+            *id = self.names.intern_relayed(name, seq, self.oldest)?;
+        }
+        Some(ids)
     }
 
     /// The ids of the four names; `None` when one is new and all names are in use.

@@ -68,6 +68,8 @@ pub(crate) enum Fate {
     Known,
     /// The host refused it for good.
     Refused,
+    /// It brings a new name, and other nodes have their share of the names.
+    Nameless,
     /// It did not fit now.
     Later,
 }
@@ -168,8 +170,7 @@ fn fate(outcome: Result<shimmer_sdk::Relayed, Error>) -> Fate {
     match outcome {
         Ok(relayed) if relayed.duplicate => Fate::Known,
         Ok(_) => Fate::Taken,
-        // Also a new name without room for it: it may be welcome at the next node.
-        Err(Error::Limit(_)) => Fate::Later,
+        Err(Error::Limit(_)) => Fate::Nameless,
         Err(_) => Fate::Refused,
     }
 }

@@ -265,6 +265,10 @@ impl Node {
                     self.counters.seen = self.counters.seen.saturating_sub(1);
                 }
                 Failure::Never => self.logs.skip(id.log, id.seq, id.seq),
+                Failure::Nameless => {
+                    self.counters.bounded += 1;
+                    self.logs.skip(id.log, id.seq, id.seq);
+                }
             }
         }
         if failure == Failure::Retry {

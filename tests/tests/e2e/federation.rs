@@ -1,5 +1,6 @@
 //! Nodes that show each other's events: what enters the mesh here comes out there, once, whatever dies in between.
 
+mod bounds;
 mod dao;
 mod gateway;
 
@@ -64,7 +65,12 @@ fn ids(server: &TestServer, kind: &str) -> Vec<(String, String)> {
 
 /// How often a node refused something for this reason.
 fn rejected(server: &TestServer, reason: &str) -> f64 {
-    let name = format!("shimmer_gossip_rejected_total{{reason=\"{reason}\"}} ");
+    metric(server, &format!("rejected_total{{reason=\"{reason}\"}}"))
+}
+
+/// A figure of the federation as the metrics have it; -1 without one.
+fn metric(server: &TestServer, name: &str) -> f64 {
+    let name = format!("shimmer_gossip_{name} ");
     let text = server.get("/metrics").text();
     let line = text.lines().find_map(|line| line.strip_prefix(&name).map(str::to_owned));
     line.and_then(|count| count.parse::<f64>().ok()).unwrap_or(-1.0)

@@ -239,7 +239,8 @@ pub static SETTINGS: &[Setting] = &[
     restart(
         "ring.names",
         int(64, 1 << 22),
-        "Distinct kinds, subjects, sources and origins that can be in use at once.",
+        "Distinct kinds, subjects, sources and origins that can be in use at once; events of \
+         other nodes bring new ones only while half are free.",
     ),
     restart(
         "ring.storage",

@@ -138,7 +138,7 @@ impl State {
     pub(super) fn delivered(&mut self, delivered: Delivered) {
         let Delivered { parcel: Parcel { items, from }, fates } = delivered;
         let (mut keep, mut taken, mut unsigned) = (Vec::new(), Vec::new(), Vec::new());
-        let mut refused = 0;
+        let (mut refused, mut nameless) = (0, 0);
         for (item, fate) in items.into_iter().zip(fates) {
             let (envelope, id) = match item.event {
                 Carried::Signed(envelope) => (envelope, None),
@@ -160,6 +160,11 @@ impl State {
                     refused += 1;
                     self.node.failed([envelope.id], Failure::Never);
                 }
+                Fate::Nameless => {
+                    nameless += 1;
+                    id.iter().for_each(|id| self.unsigned.remove(id));
+                    self.node.failed([envelope.id], Failure::Nameless);
+                }
                 Fate::Later => {
                     id.iter().for_each(|id| self.unsigned.remove(id));
                     self.node.failed([envelope.id], Failure::Retry);
@@ -168,6 +173,12 @@ impl State {
         }
         if refused > 0 {
             self.node.refused(Reason::Malformed);
+        }
+        if nameless > 0 {
+            self.seldom(|| {
+                "events of other nodes are refused: they bring new names, and half of ring.names is in use"
+                    .to_owned()
+            });
         }
         self.feel(&taken);
         if !unsigned.is_empty() {

@@ -76,7 +76,7 @@ impl State {
                 self.node.refused(Reason::Malformed);
                 return;
             }
-            Fate::Later => return self.unsigned.remove(&id),
+            Fate::Nameless | Fate::Later => return self.unsigned.remove(&id),
         }
         drop(self.tasks.send(Task::Unsigned(vec![id])));
         let From::Packet(talker, ttl) = from else { return };

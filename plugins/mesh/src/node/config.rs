@@ -108,6 +108,9 @@ pub enum Failure {
     Retry,
     /// The host refused the event: it is not asked for again.
     Never,
+    /// The host has no room for its names: counted as bounded, and not asked for again, since a flood of names would
+    /// be fetched without end.
+    Nameless,
 }
 
 /// Two contents that one origin signed for one place.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use shimmer_mesh::{BEAUTY_SUBTYPE, canonicalise};
+use shimmer_mesh::{BEAUTY_SUBTYPE, MAX_EVENT_BYTES, canonicalise};
 
 /// The mark of an event that nobody vouches for.
 const UNSIGNED: &str = "unsigned";
@@ -25,12 +25,21 @@ struct Members<'e> {
     unsigned: Option<bool>,
 }
 
-/// The event of a ring's text as it travels: without its sequence here, in canonical form. `None` for what has none.
-pub(crate) fn shared(text: &str) -> Option<Box<str>> {
+/// The event of a ring's text as it travels: without its sequence here, in canonical form.
+///
+/// # Errors
+/// Why it has no such form.
+pub(crate) fn shared(text: &str) -> Result<Box<str>, &'static str> {
     // The sequence is the last member of the canonical text of a ring.
-    let end = text.rfind(r#","seq":"#)?;
+    let end = text.rfind(r#","seq":"#).ok_or("it has no sequence")?;
     let whole = format!("{}}}", &text[..end]);
-    Some(canonicalise(&whole).ok()?.into())
+    // The host has seen to everything else that JSON with one form must not hold.
+    let event =
+        canonicalise(&whole).map_err(|_| "it gives a name twice, and so has no canonical form")?;
+    if event.len() > MAX_EVENT_BYTES {
+        return Err("it is longer than the mesh carries");
+    }
+    Ok(event.into())
 }
 
 /// The identity of an event, if it says of itself that nobody vouches for it.
@@ -98,7 +107,18 @@ mod tests {
         let text = r#"{"event_id":"e,\"seq\":1","kind":"k","value":1.0,"origin":"n","seq":77}"#;
         let shared = shared(text).unwrap();
         assert_eq!(&*shared, r#"{"event_id":"e,\"seq\":1","kind":"k","origin":"n","value":1}"#);
-        assert_eq!(super::shared("{}"), None);
+        assert!(super::shared("{}").is_err());
+    }
+
+    #[test]
+    fn what_a_host_takes_is_shared_unless_it_gives_a_name_twice() {
+        // As deep as a host lets `data` be, which is its first level.
+        let event = |data: &str| shared(&format!(r#"{{"data":{data},"seq":1}}"#));
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(63), "]".repeat(63));
+        assert_eq!(&*event(&deep).unwrap(), format!(r#"{{"data":{deep}}}"#));
+        assert!(event(r#"{"a":[{"b":1,"b":1}]}"#).unwrap_err().contains("twice"));
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_EVENT_BYTES));
+        assert!(event(&long).unwrap_err().contains("longer"));
     }
 
     #[test]

@@ -5,14 +5,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shimmer_mesh::heatmap::Felt;
-use shimmer_mesh::{
-    Allow, Author, FrameId, Keys, Labels, MAX_EVENT_BYTES, Node, Origin, Store as _,
-};
+use shimmer_mesh::{Allow, Author, FrameId, Keys, Labels, Node, Origin, Store as _};
 use shimmer_sdk::{Batch, Error, Host, Plugin, Request, Response, Route};
 
 use crate::ask;
@@ -42,6 +40,9 @@ const VERSION: u8 = 1;
 /// Events that are looked at after a restart, to show again what was shown.
 const RECENT: usize = 20_000;
 
+/// Least time between two lines about events that stay here.
+const UNSHARED_LINE: Duration = Duration::from_secs(10);
+
 /// The plugin.
 pub(crate) struct Gossip {
     host: Host,
@@ -53,6 +54,8 @@ pub(crate) struct Gossip {
     pub(crate) shown: Shown,
     meters: Meters,
     unshared: u64,
+    /// When one of these may be told again.
+    next_line: Instant,
     /// Configured addresses that were told to be out of reach.
     unreached: HashSet<String>,
 }
@@ -103,6 +106,7 @@ impl Plugin for Gossip {
             running: None,
             shown: Shown::default(),
             unshared: 0,
+            next_line: Instant::now(),
             unreached: HashSet::new(),
         })
     }
@@ -126,11 +130,12 @@ impl Plugin for Gossip {
                     continue;
                 }
             }
-            let shared = event::shared(event.text()).filter(|text| text.len() <= MAX_EVENT_BYTES);
-            let Some(shared) = shared else {
-                self.unshared += 1;
-                self.shown.lock().unshared = self.unshared;
-                continue;
+            let shared = match event::shared(event.text()) {
+                Ok(shared) => shared,
+                Err(why) => {
+                    self.stays(&event.event_id(), why);
+                    continue;
+                }
             };
             let own = Own { seq: self.progress.next, event: shared };
             let hub = self.running.as_ref().map(|running| &running.hub);
@@ -200,6 +205,16 @@ impl Plugin for Gossip {
 }
 
 impl Gossip {
+    /// An own event stays here. That is counted, and told now and then.
+    fn stays(&mut self, id: &str, why: &str) {
+        self.unshared += 1;
+        self.shown.lock().unshared = self.unshared;
+        if Instant::now() >= self.next_line {
+            self.next_line = Instant::now() + UNSHARED_LINE;
+            self.host.warn(&format!("event {id:?} stays on this node: {why}"));
+        }
+    }
+
     /// Opens keys, store and sockets, and starts the threads.
     fn run(&mut self) -> Result<Running, Error> {
         let folder = self.host.folder()?;

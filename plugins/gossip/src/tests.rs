@@ -260,6 +260,19 @@ fn what_the_host_refuses_is_not_held_against_who_forwards_it() {
 }
 
 #[test]
+fn an_event_that_stays_here_is_counted_and_told_once_in_a_while() {
+    let mut node = Node::start();
+    for id in ["long", "longer"] {
+        let event = Input::beauty(0.5).id(id).data(&json!({ "text": "x".repeat(70_000) }));
+        node.bench.feed(&[event]).unwrap();
+    }
+    node.until("the count", |node| node.bench.metric("unshared_total", &[]) == 2.0);
+    let log = node.bench.log();
+    let told: Vec<_> = log.iter().filter(|(_, line)| line.contains("stays on this node")).collect();
+    assert!(matches!(&told[..], [(_, line)] if line.contains("\"long\"")), "{log:?}");
+}
+
+#[test]
 fn a_node_that_lost_events_counts_anew() {
     let mut node = Node::start();
     let witness = Stranger::start(9, &node);

@@ -19,8 +19,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::reason::Reason;
 pub use check::is_canonical;
 
-/// Levels of arrays and objects that may lie in each other.
-pub const MAX_DEPTH: usize = 64;
+/// Levels of arrays and objects that may lie in each other: the 64 that a host lets an event's `data` have, and the
+/// event around them.
+pub const MAX_DEPTH: usize = 65;
 
 /// The canonical text of a JSON text.
 ///

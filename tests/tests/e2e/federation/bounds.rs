@@ -1,4 +1,6 @@
-//! How much room the events of others take.
+//! What of a node's events travels, and how much room others' events take.
+
+use serde_json::json;
 
 use super::{Place, connected, has, ids, metric};
 use crate::server::{TestServer, general, wait};
@@ -31,4 +33,28 @@ fn new_names_of_others_leave_room_for_those_of_the_node() {
     }
     // Nobody is to blame for it.
     assert_eq!(there.json("/federated/health")["peers"], 1);
+}
+
+#[test]
+fn an_own_event_that_cannot_travel_is_told() {
+    let a = Place::new("a", &[], "");
+    let b = Place::new("b", &[a.port], "");
+    let (here, there) = (a.start(), b.start());
+    connected(&there, 1);
+    let post = |id: &str, data: &str| {
+        let event = general(id, "load", 1.0).to_string();
+        let body = format!("{},\"data\":{data}}}", event.trim_end_matches('}'));
+        let answer = here.post("/event", "application/json", body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    post("twice", r#"{"a":1,"a":2}"#);
+    // As deep as it may be.
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(63), "]".repeat(63));
+    post("deep", &deep);
+    wait("the deep one", || has(&there, "load", "a", "deep"));
+    let shown = there.json("/snapshot?kind=load");
+    assert_eq!(shown["count"], 1);
+    assert_eq!(json!(shown["events"][0]["data"]).to_string(), deep);
+    wait("the line", || log(&here).contains(r#"event \"twice\" stays on this node"#));
+    wait("the count", || metric(&here, "unshared_total") == 1.0);
 }

@@ -264,8 +264,7 @@ fn periods_end_though_the_clock_was_once_ahead() {
     while home.json(&path)["state"] != "defeated" {
         assert!(Instant::now() < deadline, "{}", home.json(&path));
         home.bench.tick(0).unwrap();
-        // Poll: a fifth of a second of the machine's clock passes.
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(2));
     }
     let log = home.bench.log();
     let said: Vec<_> = log.iter().filter(|(_, line)| line.contains("s behind the last")).collect();

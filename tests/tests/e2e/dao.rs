@@ -115,6 +115,9 @@ fn members_decide_how_much_a_source_counts_and_anybody_can_check_it() {
     fs::write(&file, cut).unwrap();
     assert_eq!(dao.said(&["verify", "log.ndjson"]).code, Some(0));
     assert_eq!(dao.said(&["verify", "log.ndjson", "--head", &head]).code, Some(1));
+    fs::write(&file, "").unwrap();
+    let nothing = dao.said(&["verify", "log.ndjson"]);
+    assert_eq!((nothing.code, nothing.err.contains("no entry")), (Some(1), true), "{nothing:?}");
 }
 
 #[test]
